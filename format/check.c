@@ -1,0 +1,734 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the records of a stream say about each other.
+ *
+ * Each record is all right in itself when this is reached (stream.c).  It runs
+ * within the pause: runs of frames are walked side by side, everything else is
+ * found by bisection, as entries ascend by the number that others refer to.
+ */
+
+#include <xen-liveupdate/stream.h>
+
+#define DOMID_XEN 0x7ff2u
+
+/* state of EVTCHN's entries: EVTCHNSTAT_* of xen/event_channel.h */
+#define PORT_INTERDOMAIN 2
+#define PORT_PIRQ        3
+#define PORT_LAST        5
+
+/* lu_record_entry() for the loops that matter: constant size, no call. */
+#define GET(r, i, e)                                                                        \
+    do {                                                                                    \
+        if ((r)->entry_len < sizeof(*(e)))                                                  \
+            lu_record_entry(r, i, e, sizeof(*(e)));                                         \
+        else                                                                                \
+            memcpy(e, (const uint8_t *)lu_record_bytes(r) + (uint64_t)(i) * (r)->entry_len, \
+                   sizeof(*(e)));                                                           \
+    } while (0)
+
+struct check {
+    const struct lu_stream *s;
+    struct lu_complaint *why;
+    const struct lu_record *memmap;
+};
+
+static enum lu_verdict bad(const struct check *c, const struct lu_record *r, const char *what)
+{
+    return lu_complain(c->why, LU_BAD_REFERENCE, (const uint8_t *)r - c->s->buf, r, what);
+}
+
+#define for_each_record(c, r, type) \
+    for ((r) = NULL; ((r) = lu_record_find((c)->s, r, type, LU_ANY_DOMID));)
+
+/* ---- looking up ---- */
+
+/*
+ * The record of one type for any domain.  Entries of one domain refer to few
+ * others, so that remembering the last ones found saves most searches; records
+ * ascend, so that those who ask in order go on from the last.
+ */
+struct finder {
+    enum lu_record_type type;
+    const struct lu_record *last;
+    const struct lu_record *recent[32];
+};
+
+static const struct lu_record *find(const struct check *c, struct finder *f, uint16_t domid)
+{
+    const struct lu_record **slot = &f->recent[domid % 32];
+    const struct lu_record *r = f->last;
+
+    if (*slot && (*slot)->domid == domid)
+        return *slot;
+
+    if (r && r->domid >= domid)
+        r = NULL;
+    while ((r = lu_record_find(c->s, r, f->type, LU_ANY_DOMID)) && r->domid < domid)
+        f->last = r;
+    if (!r || r->domid != domid)
+        return NULL;
+    f->last = r;
+    *slot = r;
+
+    return r;
+}
+
+/* The first entry whose 32-bit field at @offset is not below @key; r->nr: none. */
+static uint32_t bisect(const struct lu_record *r, uint32_t offset, uint32_t key)
+{
+    uint32_t low = 0, high = r->nr;
+
+    /* An older version might not have the field. */
+    if (r->entry_len < offset + sizeof(key))
+        return r->nr;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2, value;
+
+        memcpy(&value, (const uint8_t *)lu_record_bytes(r) + (uint64_t)mid * r->entry_len + offset,
+               sizeof(value));
+        if (value < key)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+
+    return low;
+}
+
+static bool find_port(const struct lu_record *r, uint32_t port, struct lu_evtchn_entry *e)
+{
+    uint32_t i;
+
+    if (!r)
+        return false;
+    i = bisect(r, offsetof(struct lu_evtchn_entry, port), port);
+    if (i == r->nr)
+        return false;
+    GET(r, i, e);
+
+    return e->port == port;
+}
+
+static bool find_grant(const struct lu_record *r, uint32_t ref, struct lu_grant_active_entry *e)
+{
+    uint32_t i;
+
+    if (!r)
+        return false;
+    i = bisect(r, offsetof(struct lu_grant_active_entry, ref), ref);
+    if (i == r->nr)
+        return false;
+    GET(r, i, e);
+
+    return e->ref == ref;
+}
+
+/* Does run @i of the memory map end at or below @mfn? */
+static bool run_below(const struct lu_record *map, uint32_t i, uint64_t mfn)
+{
+    struct lu_memmap_entry e;
+
+    GET(map, i, &e);
+
+    return e.mfn + e.nr <= mfn;
+}
+
+/* The first run from @i on that ends above @mfn; map->nr: none.  Strides double. */
+static uint32_t run_of(const struct lu_record *map, uint32_t i, uint64_t mfn)
+{
+    uint32_t step = 1, high;
+
+    while (step < map->nr - i && run_below(map, i + step - 1, mfn)) {
+        i += step;
+        step *= 2;
+    }
+
+    high = step < map->nr - i ? i + step : map->nr;
+    while (i < high) {
+        uint32_t mid = i + (high - i) / 2;
+
+        if (run_below(map, mid, mfn))
+            i = mid + 1;
+        else
+            high = mid;
+    }
+
+    return i;
+}
+
+/*
+ * Are these frames all of @class (and @domid's)?  *@cursor goes along with
+ * ascending questions; it starts as 0.
+ */
+static bool frames_are(const struct check *c, uint32_t *cursor, uint64_t mfn, uint64_t nr,
+                       uint16_t class, uint16_t domid)
+{
+    uint32_t i = run_of(c->memmap, *cursor, mfn);
+
+    for (; nr; i++) {
+        struct lu_memmap_entry e;
+        uint64_t n;
+
+        *cursor = i;
+        if (i == c->memmap->nr)
+            return false;
+        GET(c->memmap, i, &e);
+        if (e.mfn > mfn || e.class != class || e.domid != domid)
+            return false;
+
+        n = e.mfn + e.nr - mfn;
+        if (n > nr)
+            n = nr;
+        mfn += n;
+        nr -= n;
+    }
+
+    return true;
+}
+
+static bool owns(const struct check *c, uint16_t domid, uint64_t mfn)
+{
+    uint32_t cursor = 0;
+
+    return frames_are(c, &cursor, mfn, 1, LU_MEM_DOMAIN, domid);
+}
+
+/* ---- what has to be there ---- */
+
+static enum lu_verdict missing(const struct check *c, const char *what)
+{
+    return lu_complain(c->why, LU_BAD_ORDER, c->s->length, NULL, what);
+}
+
+/* Records are of declared domains and existing vCPUs, once each: counting is enough. */
+static enum lu_verdict check_presence(const struct check *c)
+{
+    static const enum lu_record_index host[] = {LU_INDEX_CPUS, LU_INDEX_TIME, LU_INDEX_MEMMAP};
+    static const enum lu_record_index domain[] = {LU_INDEX_DOMAIN, LU_INDEX_EVTCHN};
+    static const enum lu_record_index vcpu[] = {LU_INDEX_VCPU, LU_INDEX_AREA, LU_INDEX_TIMER};
+    const struct lu_record *r;
+    struct lu_host fixed;
+    struct lu_domain d;
+    uint64_t nr_vcpus = 0;
+    unsigned int i;
+
+    for (i = 0; i < sizeof(host) / sizeof(host[0]); i++)
+        if (!c->s->where[host[i]].nr)
+            return missing(c, lu_records[host[i]].name);
+
+    LU_FIXED(lu_record_find(c->s, NULL, LU_REC_HOST, 0), &fixed);
+    for (i = 0; i < sizeof(domain) / sizeof(domain[0]); i++)
+        if (c->s->where[domain[i]].nr != fixed.nr_domains)
+            return missing(c, lu_records[domain[i]].name);
+
+    for_each_record(c, r, LU_REC_DOMAIN) {
+        LU_FIXED(r, &d);
+        if (d.nr_vcpus > d.max_vcpus)
+            return bad(c, r, "nr_vcpus");
+        nr_vcpus += d.nr_vcpus;
+    }
+    for (i = 0; i < sizeof(vcpu) / sizeof(vcpu[0]); i++)
+        if (c->s->where[vcpu[i]].nr != nr_vcpus)
+            return missing(c, lu_records[vcpu[i]].name);
+
+    return LU_OK;
+}
+
+/* ---- memory ---- */
+
+/* @owned: frames that belong to domains. */
+static enum lu_verdict check_memmap(const struct check *c, uint64_t *owned)
+{
+    const struct lu_record *r = c->memmap;
+    struct lu_memmap_entry e;
+    struct lu_memmap fixed;
+    struct lu_host host;
+    uint64_t next = 0, sum = 0;
+    uint32_t i;
+
+    LU_FIXED(lu_record_find(c->s, NULL, LU_REC_HOST, 0), &host);
+    *owned = 0;
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if (!e.nr)
+            return bad(c, r, "run without frames");
+        if (e.mfn < next)
+            return bad(c, r, "runs overlap or do not ascend");
+        if (e.mfn > host.max_page || e.nr > host.max_page - e.mfn)
+            return bad(c, r, "run beyond max_page");
+        if (e.class < LU_MEM_DOMAIN || e.class > LU_MEM_STREAM)
+            return bad(c, r, "class");
+        if (e.class == LU_MEM_DOMAIN)
+            *owned += e.nr;
+        else if (e.domid)
+            return bad(c, r, "domid");
+        next = e.mfn + e.nr;
+        sum += e.nr;
+    }
+
+    LU_FIXED(r, &fixed);
+
+    return sum == fixed.nr_frames ? LU_OK : bad(c, r, "nr_frames");
+}
+
+static enum lu_verdict check_frames_of(const struct check *c, const struct lu_record *r,
+                                       uint64_t *sum)
+{
+    bool xen = r->domid == DOMID_XEN;
+    struct lu_frames_entry e;
+    struct lu_frames fixed;
+    uint64_t next = 0;
+    uint32_t i, cursor = 0;
+
+    *sum = 0;
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if (!e.nr)
+            return bad(c, r, "run without frames");
+        if (e.mfn < next)
+            return bad(c, r, "runs overlap or do not ascend");
+        if (e.mfn + e.nr < e.mfn ||
+            !frames_are(c, &cursor, e.mfn, e.nr, xen ? LU_MEM_KEPT : LU_MEM_DOMAIN,
+                        xen ? 0 : r->domid))
+            return bad(c, r, "run that MEMMAP does not give to its owner");
+        if (LU_FRAME_TYPE(e.flags) > LU_FRAME_TYPE_WRITABLE ||
+            e.flags & ~(LU_FRAME_SET_TYPE(0xf) | LU_FRAME_ALL))
+            return bad(c, r, "flags");
+        next = e.mfn + e.nr;
+        *sum += e.nr;
+    }
+
+    LU_FIXED(r, &fixed);
+
+    return *sum == fixed.nr_frames ? LU_OK : bad(c, r, "nr_frames");
+}
+
+/*
+ * Every run belongs to its owner and none is named twice.  So if the sums agree,
+ * MEMMAP gives nothing to anybody that FRAMES does not know of.
+ */
+static enum lu_verdict check_frames(const struct check *c)
+{
+    const struct lu_record *r;
+    uint64_t owned, nr, sum = 0;
+    enum lu_verdict verdict;
+
+    verdict = check_memmap(c, &owned);
+    if (verdict)
+        return verdict;
+
+    for_each_record(c, r, LU_REC_FRAMES) {
+        verdict = check_frames_of(c, r, &nr);
+        if (verdict)
+            return verdict;
+        if (r->domid != DOMID_XEN)
+            sum += nr;
+    }
+
+    return sum == owned ? LU_OK : bad(c, c->memmap, "frames of domains that FRAMES does not name");
+}
+
+static enum lu_verdict check_shared_pages(const struct check *c)
+{
+    struct lu_domain domain;
+    struct lu_area area;
+    struct lu_pirqs pirqs;
+    const struct lu_record *r;
+
+    for_each_record(c, r, LU_REC_DOMAIN) {
+        LU_FIXED(r, &domain);
+        if (!owns(c, r->domid, domain.shared_info_mfn))
+            return bad(c, r, "shared_info_mfn");
+    }
+
+    for_each_record(c, r, LU_REC_AREA) {
+        LU_FIXED(r, &area);
+        if (area.flags & LU_AREA_VCPU_INFO && !owns(c, r->domid, area.vcpu_info_mfn))
+            return bad(c, r, "vcpu_info_mfn");
+    }
+
+    for_each_record(c, r, LU_REC_PIRQS) {
+        LU_FIXED(r, &pirqs);
+        if (pirqs.eoi_map_mfn && !owns(c, r->domid, pirqs.eoi_map_mfn))
+            return bad(c, r, "eoi_map_mfn");
+    }
+
+    return LU_OK;
+}
+
+/* ---- event channels ---- */
+
+/* A port by itself. */
+static enum lu_verdict check_ports(const struct check *c, const struct lu_record *r,
+                                   struct finder *domains)
+{
+    struct lu_evtchn_entry e;
+    struct lu_evtchn fixed;
+    struct lu_domain domain;
+    uint32_t i, next = 0;
+
+    LU_FIXED(r, &fixed);
+    LU_FIXED(find(c, domains, r->domid), &domain);
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if (e.port < next)
+            return bad(c, r, "ports do not ascend");
+        if (e.port >= fixed.nr_ports)
+            return bad(c, r, "port beyond nr_ports");
+        if (e.vcpu >= domain.nr_vcpus || e.last_vcpu >= domain.nr_vcpus)
+            return bad(c, r, "port of a vCPU that is not there");
+        if (e.state > PORT_LAST)
+            return bad(c, r, "state");
+        next = e.port + 1;
+    }
+
+    return LU_OK;
+}
+
+/* Does @e, a port of @domid, have its other end, and does that point back? */
+static bool joined(const struct check *c, struct finder *evtchn, uint16_t domid,
+                   const struct lu_evtchn_entry *e)
+{
+    struct lu_evtchn_entry remote;
+
+    return find_port(find(c, evtchn, e->remote_domid), e->target, &remote) &&
+           remote.state == PORT_INTERDOMAIN && remote.remote_domid == domid &&
+           remote.target == e->port;
+}
+
+/*
+ * The ends in the domains of higher domid are looked at one by one.  Each has its
+ * own other end, so if those in the lower domains are as many, they are the same.
+ */
+static enum lu_verdict check_interdomain(const struct check *c, struct finder *evtchn)
+{
+    const struct lu_record *r;
+    struct lu_evtchn_entry e;
+    uint64_t upward = 0, downward = 0;
+    uint32_t i;
+
+    for_each_record(c, r, LU_REC_EVTCHN)
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &e);
+            if (e.state != PORT_INTERDOMAIN)
+                continue;
+            if (e.remote_domid > r->domid) {
+                upward++;
+                continue;
+            }
+            if (!joined(c, evtchn, r->domid, &e))
+                return bad(c, r, "interdomain port without its other end");
+            downward += e.remote_domid < r->domid;
+        }
+
+    if (upward == downward)
+        return LU_OK;
+
+    for_each_record(c, r, LU_REC_EVTCHN)
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &e);
+            if (e.state == PORT_INTERDOMAIN && !joined(c, evtchn, r->domid, &e))
+                return bad(c, r, "interdomain port without its other end");
+        }
+
+    return missing(c, "EVTCHN");
+}
+
+/* Ports and pirqs that are bound to each other. */
+static enum lu_verdict check_pirqs(const struct check *c, struct finder *evtchn)
+{
+    const struct lu_record *r;
+    struct lu_evtchn_entry port;
+    struct lu_pirqs_entry e;
+    uint64_t pirqs = 0, ports = 0;
+    uint32_t i, next;
+
+    for_each_record(c, r, LU_REC_PIRQS)
+        for (i = next = 0; i < r->nr; i++) {
+            GET(r, i, &e);
+            if (e.pirq < next)
+                return bad(c, r, "pirqs do not ascend");
+            next = e.pirq + 1;
+            if (!e.port)
+                continue;
+            if (!find_port(find(c, evtchn, r->domid), e.port, &port) || port.state != PORT_PIRQ ||
+                port.target != e.pirq)
+                return bad(c, r, "pirq whose port is not bound to it");
+            pirqs++;
+        }
+
+    for_each_record(c, r, LU_REC_EVTCHN)
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &port);
+            ports += port.state == PORT_PIRQ;
+        }
+
+    /* Each pirq found its own port. */
+    return ports == pirqs ? LU_OK : missing(c, "port bound to a pirq that PIRQS does not name");
+}
+
+static enum lu_verdict check_fifo(const struct check *c, struct finder *evtchn)
+{
+    struct finder fifo = {.type = LU_REC_EVTCHN_FIFO};
+    struct lu_evtchn_queues_entry queue;
+    struct lu_evtchn_queues queues;
+    struct lu_evtchn_fifo_entry page;
+    struct lu_evtchn ports;
+    const struct lu_record *r, *e;
+    uint32_t i;
+
+    for_each_record(c, r, LU_REC_EVTCHN_FIFO)
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &page);
+            if (!owns(c, r->domid, page.mfn))
+                return bad(c, r, "mfn");
+        }
+
+    for_each_record(c, r, LU_REC_EVTCHN_QUEUES) {
+        LU_FIXED(r, &queues);
+        if (!owns(c, r->domid, queues.control_mfn))
+            return bad(c, r, "control_mfn");
+        if (!find(c, &fifo, r->domid))
+            return bad(c, r, "queues of a domain without EVTCHN_FIFO");
+        e = find(c, evtchn, r->domid);
+        LU_FIXED(e, &ports);
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &queue);
+            if (queue.tail && queue.tail >= ports.nr_ports)
+                return bad(c, r, "tail");
+        }
+    }
+
+    return LU_OK;
+}
+
+static enum lu_verdict check_evtchn(const struct check *c, struct finder *domains)
+{
+    struct finder evtchn = {.type = LU_REC_EVTCHN};
+    const struct lu_record *r;
+    enum lu_verdict verdict;
+
+    for_each_record(c, r, LU_REC_EVTCHN) {
+        verdict = check_ports(c, r, domains);
+        if (verdict)
+            return verdict;
+    }
+
+    verdict = check_interdomain(c, &evtchn);
+    if (!verdict)
+        verdict = check_pirqs(c, &evtchn);
+    if (!verdict)
+        verdict = check_fifo(c, &evtchn);
+
+    return verdict;
+}
+
+/* ---- grants ---- */
+
+static enum lu_verdict check_grant_table(const struct check *c, const struct lu_record *r)
+{
+    struct lu_grant_entry e;
+    struct lu_grant fixed;
+    uint32_t i;
+
+    LU_FIXED(r, &fixed);
+    if ((uint64_t)fixed.nr_frames + fixed.nr_status != r->nr)
+        return bad(c, r, "nr_frames");
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if (!owns(c, r->domid, e.mfn))
+            return bad(c, r, "mfn");
+    }
+
+    return LU_OK;
+}
+
+static enum lu_verdict check_active(const struct check *c, const struct lu_record *r,
+                                    struct finder *domains)
+{
+    struct lu_grant_active_entry e;
+    uint32_t i, next = 0;
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if (e.ref < next || e.ref == UINT32_MAX)
+            return bad(c, r, "grants do not ascend");
+        if (!find(c, domains, e.domid))
+            return bad(c, r, "grant used by a domain that is not there");
+        if (!find(c, domains, e.trans_domid))
+            return bad(c, r, "trans_domid");
+        next = e.ref + 1;
+    }
+
+    return LU_OK;
+}
+
+static enum lu_verdict check_mappings(const struct check *c, const struct lu_record *r,
+                                      struct finder *domains, struct finder *active)
+{
+    struct lu_grant_active_entry grant;
+    struct lu_grant_maps_entry e;
+    struct lu_grant_maps fixed;
+    struct lu_domain domain;
+    uint64_t next = 0;
+    uint32_t i;
+
+    LU_FIXED(find(c, domains, r->domid), &domain);
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if (!e.nr || e.handle != next || (e.flags && e.nr != 1))
+            return bad(c, r, "handles are not each named once");
+        next += e.nr;
+        if (e.vcpu >= domain.nr_vcpus)
+            return bad(c, r, "handle of a vCPU that is not there");
+        /* The handle of a grant may outlive the domain that granted it. */
+        if (!e.flags || !find(c, domains, e.domid))
+            continue;
+        if (!find_grant(find(c, active, e.domid), e.ref, &grant) || grant.domid != r->domid)
+            return bad(c, r, "mapping of a grant that is not there");
+    }
+
+    LU_FIXED(r, &fixed);
+
+    return next == fixed.nr_handles ? LU_OK : bad(c, r, "nr_handles");
+}
+
+static enum lu_verdict check_grants(const struct check *c, struct finder *domains)
+{
+    struct finder active = {.type = LU_REC_GRANT_ACTIVE};
+    const struct lu_record *r;
+    enum lu_verdict verdict;
+
+    for_each_record(c, r, LU_REC_GRANT) {
+        verdict = check_grant_table(c, r);
+        if (verdict)
+            return verdict;
+    }
+
+    for_each_record(c, r, LU_REC_GRANT_ACTIVE) {
+        verdict = check_active(c, r, domains);
+        if (verdict)
+            return verdict;
+    }
+
+    for_each_record(c, r, LU_REC_GRANT_MAPS) {
+        verdict = check_mappings(c, r, domains, &active);
+        if (verdict)
+            return verdict;
+    }
+
+    return LU_OK;
+}
+
+/* ---- interrupts ---- */
+
+static enum lu_verdict check_pending(const struct check *c)
+{
+    const struct lu_record *vectors = lu_record_find(c->s, NULL, LU_REC_VECTORS, LU_ANY_DOMID);
+    const struct lu_record *r;
+    struct lu_pending_entry e;
+    uint32_t i;
+
+    for_each_record(c, r, LU_REC_PENDING) {
+        if (!vectors)
+            return bad(c, r, "PENDING without VECTORS");
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &e);
+            if (e.first > vectors->nr || e.nr > vectors->nr - e.first)
+                return bad(c, r, "entries that VECTORS does not have");
+        }
+    }
+
+    return LU_OK;
+}
+
+/* ---- translated domains ---- */
+
+static enum lu_verdict check_extents(const struct check *c, const struct lu_record *r)
+{
+    struct lu_p2m_entry e;
+    struct lu_p2m fixed;
+    uint64_t next = 0, sum = 0;
+    uint32_t i;
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if (e.order != 0 && e.order != 9 && e.order != 18)
+            return bad(c, r, "order");
+        if (!e.nr || (e.gfn | e.mfn | e.nr) & ((1u << e.order) - 1))
+            return bad(c, r, "extent that is not made of whole mappings");
+        if (e.type < LU_P2M_RAM_RW || e.type > LU_P2M_GRANT_RO)
+            return bad(c, r, "type");
+        if (e.gfn < next || e.gfn + e.nr < e.gfn)
+            return bad(c, r, "extents overlap or do not ascend");
+        next = e.gfn + e.nr;
+        sum += e.nr;
+    }
+
+    LU_FIXED(r, &fixed);
+
+    return sum == fixed.nr_frames ? LU_OK : bad(c, r, "nr_frames");
+}
+
+/* What makes a domain translated comes together: as many of each, of the same domains. */
+static enum lu_verdict check_translated(const struct check *c)
+{
+    static const enum lu_record_index domain[] = {LU_INDEX_P2M, LU_INDEX_HVM_CONTEXT,
+                                                  LU_INDEX_HVM_TIMERS};
+    const struct lu_record *hvm, *p2m, *context, *timers;
+    uint64_t nr_vcpus = 0;
+    enum lu_verdict verdict;
+    struct lu_domain d;
+    unsigned int i;
+
+    for (i = 0; i < sizeof(domain) / sizeof(domain[0]); i++)
+        if (c->s->where[domain[i]].nr != c->s->where[LU_INDEX_HVM].nr)
+            return missing(c, lu_records[domain[i]].name);
+
+    p2m = context = timers = NULL;
+    for_each_record(c, hvm, LU_REC_HVM) {
+        p2m = lu_record_find(c->s, p2m, LU_REC_P2M, LU_ANY_DOMID);
+        context = lu_record_find(c->s, context, LU_REC_HVM_CONTEXT, LU_ANY_DOMID);
+        timers = lu_record_find(c->s, timers, LU_REC_HVM_TIMERS, LU_ANY_DOMID);
+        if (p2m->domid != hvm->domid || context->domid != hvm->domid || timers->domid != hvm->domid)
+            return bad(c, hvm, "P2M, HVM_CONTEXT or HVM_TIMERS is of another domain");
+        verdict = check_extents(c, p2m);
+        if (verdict)
+            return verdict;
+        LU_FIXED(lu_record_find(c->s, NULL, LU_REC_DOMAIN, hvm->domid), &d);
+        nr_vcpus += d.nr_vcpus;
+    }
+
+    return c->s->where[LU_INDEX_HVM_VCPU].nr == nr_vcpus ? LU_OK : missing(c, "HVM_VCPU");
+}
+
+enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *why)
+{
+    struct check c = {.s = s, .why = why};
+    struct finder domains = {.type = LU_REC_DOMAIN};
+    enum lu_verdict verdict;
+
+    verdict = check_presence(&c);
+    if (verdict)
+        return verdict;
+    c.memmap = lu_record_find(s, NULL, LU_REC_MEMMAP, LU_ANY_DOMID);
+
+    verdict = check_frames(&c);
+    if (!verdict)
+        verdict = check_shared_pages(&c);
+    if (!verdict)
+        verdict = check_translated(&c);
+    if (!verdict)
+        verdict = check_evtchn(&c, &domains);
+    if (!verdict)
+        verdict = check_grants(&c, &domains);
+    if (!verdict)
+        verdict = check_pending(&c);
+
+    return verdict;
+}

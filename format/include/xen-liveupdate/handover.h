@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handover page: the first page of the target's slot, written by the source
+ * just before the jump.  It is the only thing that the target reads before it
+ * has mapped the RAM above 4 GiB, and says where the stream's frames are.
+ *
+ * Our own loader also adds a multiboot2 module whose body is this very page;
+ * stock kexec-tools does not, so the page is what counts.
+ */
+#ifndef XEN_LIVEUPDATE_HANDOVER_H
+#define XEN_LIVEUPDATE_HANDOVER_H
+
+#include "types.h"
+
+#define LU_HANDOVER_MAGIC   0x444e48554c4e4558ULL /* the bytes "XENLUHND" */
+#define LU_HANDOVER_EXTENTS 64
+
+/* Command line tags of the multiboot2 module. */
+#define LU_MODULE_RESUME "xen-liveupdate=resume"
+
+struct lu_extent {
+    uint64_t mfn;
+    uint64_t nr; /* frames */
+};
+
+struct lu_handover {
+    uint64_t magic;
+    uint16_t format; /* LU_FORMAT_VERSION of the stream */
+    uint16_t nr_extents;
+    uint32_t crc;          /* CRC-32C of this structure, this field as 0 */
+    uint64_t stream_len;   /* bytes; fills the extents in order */
+    uint32_t stream_crc;   /* header_crc of the stream: ties the two together */
+    uint32_t generation;   /* of the target: updates since the host booted */
+    uint64_t slot_start;   /* machine address of the target's slot */
+    uint64_t slot_size;    /* bytes */
+    uint64_t region_start; /* all slots: none of it may ever enter the heap */
+    uint64_t region_size;
+    uint32_t nr_slots;
+    uint32_t flags;
+    int64_t save_start;    /* system time of the source, ns: first record */
+    int64_t verify_start;  /* the stream is complete */
+    int64_t collect_start; /* point of no return */
+    int64_t jump_start;    /* all other CPUs are parked */
+    struct lu_extent extent[LU_HANDOVER_EXTENTS];
+};
+_Static_assert(sizeof(struct lu_handover) <= 4096, "handover page overflows");
+
+/*
+ * ELF note of a Xen that can be the target of a live update.
+ * Name "XenLiveUpdate", type LU_NOTE_TYPE, in a PT_NOTE segment.
+ */
+#define LU_NOTE_NAME "XenLiveUpdate"
+#define LU_NOTE_TYPE 1u
+
+struct lu_note {
+    uint16_t format;        /* stream format that this Xen writes */
+    uint16_t format_oldest; /* oldest that it reads */
+    uint32_t flags;
+    uint64_t slot_min; /* bytes that a slot must have besides the image */
+    char version[32];  /* "4.17.5-lu-target" */
+    char changeset[64];
+};
+
+#endif /* XEN_LIVEUPDATE_HANDOVER_H */
