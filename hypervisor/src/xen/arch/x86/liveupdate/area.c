@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: memory that a vCPU shares with Xen.
+ *
+ * A guest may move each vcpu_info out of shared_info into a page of its own,
+ * and may name two areas, by guest virtual address, that Xen writes whenever
+ * the vCPU is scheduled: its runstate and a second copy of the time.
+ *
+ * The content of all of them is guest memory and stays as it is.  The target
+ * maps vcpu_info again, without what VCPUOP_register_vcpu_info does besides:
+ * copying the old content, and marking every event as pending.  The version
+ * counters in the time areas are in those pages too, so they go on counting
+ * from where they were at the first update of each area, which comes with the
+ * vCPU's first time slice.
+ *
+ * Carried: vcpu_info, and the areas of runstate and time that a guest has
+ * registered.
+ */
+
+#include <xen/domain_page.h>
+#include <xen/guest_access.h>
+#include <xen/liveupdate.h>
+#include <xen/mm.h>
+#include <xen/sched.h>
+#include <xen/shared.h>
+
+#include <asm/domain.h>
+
+static void cf_check area_refs(struct domain *d)
+{
+    const struct vcpu *v;
+
+    for_each_vcpu ( d, v )
+        if ( !mfn_eq(v->vcpu_info_mfn, INVALID_MFN) )
+            liveupdate_xen_ref(v->vcpu_info_mfn, 1, 1);
+}
+
+static int cf_check area_save(struct lu_writer *w, struct domain *d)
+{
+    const struct vcpu *v;
+
+    for_each_vcpu ( d, v )
+    {
+        struct lu_area *rec = lu_record_begin(w, LU_REC_AREA, d->domain_id,
+                                              v->vcpu_id);
+
+        if ( !rec )
+            return -ENOSPC;
+
+        if ( !mfn_eq(v->vcpu_info_mfn, INVALID_MFN) )
+        {
+            rec->flags |= LU_AREA_VCPU_INFO;
+            rec->vcpu_info_mfn = mfn_x(v->vcpu_info_mfn);
+            rec->vcpu_info_offset = PAGE_OFFSET(v->vcpu_info);
+        }
+
+        rec->runstate = (unsigned long)runstate_guest(v).p;
+        rec->time = (unsigned long)v->arch.time_info_guest.p;
+
+        if ( is_pv_vcpu(v) )
+            rec->flags |= (v->arch.pv.need_update_runstate_area
+                           ? LU_AREA_RUNSTATE_DUE : 0) |
+                          (v->arch.pv.pending_system_time.version
+                           ? LU_AREA_TIME_DUE : 0);
+
+        lu_record_end(w);
+    }
+
+    return 0;
+}
+
+static int map_info(struct vcpu *v, const struct lu_area *rec)
+{
+    mfn_t mfn = _mfn(rec->vcpu_info_mfn);
+    struct page_info *page;
+    void *mapping;
+
+    if ( rec->vcpu_info_offset > PAGE_SIZE - sizeof(vcpu_info_t) ||
+         (rec->vcpu_info_offset & (alignof(vcpu_info_t) - 1)) )
+        return liveupdate_refuse(v->domain, -EINVAL, "vcpu_info at offset %#x",
+                                 rec->vcpu_info_offset);
+
+    page = mfn_valid(mfn) ? mfn_to_page(mfn) : NULL;
+    if ( !page || !get_page_and_type(page, v->domain, PGT_writable_page) )
+        return liveupdate_refuse(v->domain, -EINVAL,
+                                 "vcpu_info in frame %#"PRI_mfn, mfn_x(mfn));
+
+    mapping = __map_domain_page_global(page);
+    if ( !mapping )
+    {
+        put_page_and_type(page);
+        return -ENOMEM;
+    }
+
+    v->vcpu_info = mapping + rec->vcpu_info_offset;
+    v->vcpu_info_mfn = mfn;
+
+    return 0;
+}
+
+static int cf_check area_plan(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu ( d, v )
+    {
+        const struct lu_record *r = lu_record_find_vcpu(&liveupdate_stream,
+                                                        LU_REC_AREA,
+                                                        d->domain_id, v->vcpu_id);
+        struct lu_area rec;
+        int rc;
+
+        if ( !r )
+            return liveupdate_refuse(d, -ENODATA, "no areas of vCPU %u",
+                                     v->vcpu_id);
+        LU_FIXED(r, &rec);
+
+        if ( (rec.flags & LU_AREA_VCPU_INFO) && (rc = map_info(v, &rec)) )
+            return rc;
+
+        runstate_guest(v).p = (void *)rec.runstate;
+        v->arch.time_info_guest.p = (void *)rec.time;
+        if ( is_pv_vcpu(v) )
+            v->arch.pv.need_update_runstate_area =
+                rec.flags & LU_AREA_RUNSTATE_DUE;
+    }
+
+    return 0;
+}
+
+/*
+ * An update of the time area that found its page not mapped is kept until the
+ * guest's kernel runs.  What is kept equals the vCPU's first copy of the time,
+ * only that its version says "being updated"; see __update_vcpu_system_time().
+ */
+static void cf_check area_commit(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu ( d, v )
+    {
+        struct lu_area rec;
+
+        LU_FIXED(lu_record_find_vcpu(&liveupdate_stream, LU_REC_AREA,
+                                     d->domain_id, v->vcpu_id), &rec);
+
+        if ( !is_pv_vcpu(v) || !(rec.flags & LU_AREA_TIME_DUE) )
+            continue;
+
+        v->arch.pv.pending_system_time = vcpu_info(v, time);
+        v->arch.pv.pending_system_time.version--;
+    }
+}
+
+const struct liveupdate_resource liveupdate_res_area = {
+    .name = "area",
+    .refs = area_refs,
+    .save = area_save,
+    .plan = area_plan,
+    .commit = area_commit,
+};

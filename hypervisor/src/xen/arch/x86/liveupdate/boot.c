@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: the reserved region, and how a target boots inside it.
+ *
+ * A cold boot sets the region (liveupdate=<size>[@<addr>][,slots=<n>]) aside
+ * before the heap exists; nothing of it is ever handed out.  A target finds the
+ * handover page at the region's address and then
+ *
+ *  1. takes memory from its own slot only (liveupdate_boot_pages()),
+ *  2. once the direct map stands, checks the stream and learns from its memory
+ *     map which frames are free (liveupdate_adopt()): the frame table and the
+ *     first part of the heap come from those,
+ *  3. rebuilds the domains (common/liveupdate/core.c),
+ *  4. and when they run again gives the rest, and what was private to the
+ *     source, to the heap (settle, in small steps).
+ *
+ * Until step 2 not a byte outside of the slot and of the first MiB is written.
+ */
+
+#include <xen/init.h>
+#include <xen/lib.h>
+#include <xen/liveupdate-core.h>
+#include <xen/mm.h>
+#include <xen/multiboot.h>
+#include <xen/param.h>
+#include <xen/pfn.h>
+#include <xen/timer.h>
+
+#include <asm/e820.h>
+#include <asm/page.h>
+#include <asm/setup.h>
+
+#define SLOT_ALIGN MB(2)
+
+/* What a slot needs besides the image: boot page tables, stream, per-CPU data. */
+#define SLOT_MIN   MB(16)
+
+/* Heap that the target starts with; the rest follows when domains run again. */
+#define EARLY_HEAP MB(64)
+
+/* The boot allocator's list holds 256 runs, and splits some. */
+#define MAX_BOOT_RUNS 192
+
+#define SETTLE_STEP_PAGES 4096U
+#define SETTLE_PERIOD     MILLISECS(2)
+
+bool __read_mostly liveupdate_boot;
+bool __read_mostly liveupdate_restoring;
+
+struct lu_stream liveupdate_stream;
+struct liveupdate_region liveupdate_region;
+
+static struct lu_handover __initdata handover;
+static const char *__initdata handover_error;
+static bool __initdata adopted;
+
+/* Memory that goes to the heap at settle. */
+struct run {
+    unsigned long mfn, nr;
+};
+static struct run *settle_runs;
+static unsigned int nr_settle_runs, max_settle_runs;
+static struct timer settle_timer;
+
+static int __init cf_check parse_liveupdate(const char *s)
+{
+    const char *e;
+
+    liveupdate_region = (struct liveupdate_region){
+        .size = parse_size_and_unit(s, &e),
+        .nr_slots = 2,
+    };
+
+    if ( *e == '@' )
+        liveupdate_region.start = simple_strtoull(e + 1, &e, 0);
+    if ( !strncmp(e, ",slots=", 7) )
+        liveupdate_region.nr_slots = simple_strtoul(e + 7, &e, 0);
+
+    if ( *e || !liveupdate_region.nr_slots || liveupdate_region.nr_slots > 8 ||
+         (liveupdate_region.start & (SLOT_ALIGN - 1)) ||
+         (liveupdate_region.start &&
+          liveupdate_region.size < SLOT_MIN) ||
+         liveupdate_region.start + liveupdate_region.size > GB(4) )
+    {
+        liveupdate_region = (struct liveupdate_region){};
+        return -EINVAL;
+    }
+
+    return 0;
+}
+custom_param("liveupdate", parse_liveupdate);
+
+static uint64_t slot_size(void)
+{
+    return (liveupdate_region.size / liveupdate_region.nr_slots) &
+           ~(uint64_t)(SLOT_ALIGN - 1);
+}
+
+bool liveupdate_in_region(paddr_t s, paddr_t e)
+{
+    return liveupdate_region.start &&
+           s < liveupdate_region.start + liveupdate_region.size &&
+           e > liveupdate_region.start;
+}
+
+int liveupdate_next_slot(paddr_t *start, uint64_t *size, bool *in_place)
+{
+    unsigned int slot;
+
+    if ( !liveupdate_region.start )
+        return -ENODEV;
+
+    slot = find_first_zero_bit(&liveupdate_region.busy,
+                               liveupdate_region.nr_slots);
+    *in_place = slot < liveupdate_region.nr_slots;
+    if ( !*in_place )
+        slot = 0;
+
+    *size = slot_size();
+    *start = liveupdate_region.start + slot * *size;
+
+    return 0;
+}
+
+static void __init mark_busy(paddr_t s, paddr_t e)
+{
+    unsigned int i;
+
+    for ( i = 0; i < liveupdate_region.nr_slots; i++ )
+    {
+        paddr_t slot = liveupdate_region.start + i * slot_size();
+
+        if ( s < slot + slot_size() && e > slot )
+            __set_bit(i, &liveupdate_region.busy);
+    }
+}
+
+static uint32_t __init handover_crc(struct lu_handover *h)
+{
+    uint32_t crc = h->crc;
+    uint32_t sum;
+
+    h->crc = 0;
+    sum = lu_crc32c(0, h, sizeof(*h));
+    h->crc = crc;
+
+    return sum;
+}
+
+/*
+ * Is this a live update?  Runs right after the command line is parsed; an error
+ * is kept until liveupdate_adopt() can print it.
+ */
+void __init liveupdate_early_init(void)
+{
+    const module_t page = {
+        .mod_start = PFN_DOWN(liveupdate_region.start),
+        .mod_end = PAGE_SIZE,
+    };
+    struct lu_handover *h;
+
+    if ( !liveupdate_region.start )
+        return;
+
+    h = bootstrap_map(&page);
+    if ( h && h->magic == LU_HANDOVER_MAGIC )
+    {
+        handover = *h;
+        /* Not to be mistaken for news by an ordinary boot later on. */
+        h->magic = 0;
+
+        liveupdate_boot = liveupdate_restoring = true;
+
+        if ( handover_crc(&handover) != handover.crc )
+            handover_error = "the handover page is corrupt";
+        else if ( handover.format < LU_FORMAT_OLDEST ||
+                  handover.format > LU_FORMAT_VERSION )
+            handover_error = "the stream's format is not one that this Xen reads";
+        else if ( !handover.nr_extents ||
+                  handover.nr_extents > LU_HANDOVER_EXTENTS )
+            handover_error = "the handover page lists no stream";
+        else
+            liveupdate_region = (struct liveupdate_region){
+                .start = handover.region_start,
+                .size = handover.region_size,
+                .nr_slots = handover.nr_slots,
+                .generation = handover.generation,
+            };
+    }
+    bootstrap_map(NULL);
+}
+
+/* Cold boot: find room below @e that nothing else wants.  Returns the new end. */
+uint64_t __init liveupdate_place_region(uint64_t s, uint64_t e, uint64_t end)
+{
+    uint64_t start;
+
+    if ( liveupdate_boot || !liveupdate_region.size || liveupdate_region.start )
+        return e;
+
+    if ( liveupdate_region.size < SLOT_MIN * liveupdate_region.nr_slots )
+    {
+        printk(XENLOG_ERR
+               "liveupdate: %#"PRIx64" bytes are too few for %u slots of %#llx\n",
+               liveupdate_region.size, liveupdate_region.nr_slots, SLOT_MIN);
+        liveupdate_region.size = 0;
+        return e;
+    }
+
+    end = min(end, (uint64_t)GB(4)) & ~(uint64_t)(SLOT_ALIGN - 1);
+    if ( end < s + liveupdate_region.size )
+        return e;
+
+    start = (end - liveupdate_region.size) & ~(uint64_t)(SLOT_ALIGN - 1);
+    if ( start < s )
+        return e;
+
+    liveupdate_region.start = start;
+
+    return min(e, start);
+}
+
+uint64_t __init liveupdate_wanted_size(void)
+{
+    return liveupdate_region.start ? 0 : liveupdate_region.size;
+}
+
+/* Cold boot: nobody else gets the region. */
+void __init liveupdate_reserve(struct e820map *map)
+{
+    static bool __initdata reserved;
+
+    if ( liveupdate_boot || reserved || !liveupdate_region.start )
+        return;
+
+    reserved = true;
+    if ( !reserve_e820_ram(map, liveupdate_region.start,
+                           liveupdate_region.start + liveupdate_region.size) )
+    {
+        printk(XENLOG_ERR "liveupdate: no RAM for %#"PRIx64" bytes at %#"PRIpaddr"\n",
+               liveupdate_region.size, liveupdate_region.start);
+        liveupdate_region = (struct liveupdate_region){};
+    }
+}
+
+/*
+ * Target, before the stream has been read: nothing but the slot may be given to
+ * the boot allocator, less its first page (the handover page).
+ */
+bool __init liveupdate_boot_pages(paddr_t *ps, paddr_t *pe)
+{
+    if ( !liveupdate_boot || adopted )
+        return true;
+
+    *ps = max_t(paddr_t, *ps, handover.slot_start + PAGE_SIZE);
+    *pe = min_t(paddr_t, *pe, handover.slot_start + handover.slot_size);
+
+    return *ps < *pe;
+}
+
+/* What is left of init sections and BSS holes stays out of the heap: the next
+ * image may be copied right there. */
+bool liveupdate_keep_image(void)
+{
+    return liveupdate_region.size;
+}
+
+/*
+ * A target's boot allocator: the slot's left-overs never enter the heap, or the
+ * next update would overwrite somebody's page.
+ */
+void __init liveupdate_boot_end(unsigned long *s, unsigned long *e)
+{
+    *s = PFN_DOWN(liveupdate_region.start);
+    *e = PFN_UP(liveupdate_region.start + liveupdate_region.size);
+}
+
+static void __init add_settle_run(unsigned long mfn, unsigned long nr)
+{
+    struct run *last = nr_settle_runs ? &settle_runs[nr_settle_runs - 1] : NULL;
+
+    if ( !nr )
+        return;
+
+    if ( last && last->mfn + last->nr == mfn )
+        last->nr += nr;
+    else
+    {
+        BUG_ON(nr_settle_runs == max_settle_runs);
+        settle_runs[nr_settle_runs++] = (struct run){ mfn, nr };
+    }
+}
+
+/* [s, e) less region and target's image goes to the heap at settle. */
+static void __init add_settle_range(unsigned long s, unsigned long e)
+{
+    unsigned long rs = PFN_DOWN(liveupdate_region.start);
+    unsigned long re = PFN_UP(liveupdate_region.start + liveupdate_region.size);
+    /* Whole 2 MiB pages, and the headroom below: see liveupdate_keep_image(). */
+    unsigned long xs = PFN_DOWN(xen_phys_start);
+    unsigned long xe = PFN_UP(ROUNDUP(__pa(__2M_rwdata_end), MB(2)));
+
+    for ( ; s < e; )
+    {
+        unsigned long n = e;
+
+        if ( s >= rs && s < re )
+        {
+            s = re;
+            continue;
+        }
+        if ( s >= xs && s < xe )
+        {
+            s = xe;
+            continue;
+        }
+        if ( s < rs )
+            n = min(n, rs);
+        if ( s < xs )
+            n = min(n, xs);
+        add_settle_run(s, n - s);
+        s = n;
+    }
+}
+
+/*
+ * Go through RAM and the memory map side by side and collect what is free now
+ * (@class == 0), or of one class.
+ */
+static void __init collect_runs(const struct lu_record *map, unsigned int class)
+{
+    unsigned int i, j = 0;
+    struct lu_memmap_entry m = {};
+
+    for ( i = 0; i < e820.nr_map; i++ )
+    {
+        unsigned long s, e;
+
+        if ( e820.map[i].type != E820_RAM )
+            continue;
+
+        s = PFN_UP(max_t(uint64_t, e820.map[i].addr, MB(1)));
+        e = PFN_DOWN(e820.map[i].addr + e820.map[i].size);
+
+        while ( s < e )
+        {
+            unsigned long ms, me;
+
+            while ( j < map->nr && (LU_ENTRY(map, j, &m), m.mfn + m.nr <= s) )
+                j++;
+            ms = j < map->nr ? m.mfn : e;
+            me = j < map->nr ? m.mfn + m.nr : e;
+
+            if ( s < ms )
+            {
+                if ( !class )
+                    add_settle_range(s, min(ms, e));
+                s = min(ms, e);
+            }
+            else
+            {
+                if ( class && m.class == class )
+                    add_settle_range(s, min(me, e));
+                s = min(me, e);
+            }
+        }
+    }
+}
+
+/*
+ * Frames that a target needs before the source's memory becomes its own; @pools
+ * of them for p2m tables.
+ */
+uint64_t liveupdate_frames_to_start(unsigned int nr_domains,
+                                    unsigned int nr_cpus, uint64_t pools)
+{
+    return PFN_UP(ROUNDUP(max_pdx * sizeof(struct page_info), MB(2))) +
+           PFN_DOWN(EARLY_HEAP) + nr_domains * (uint64_t)PFN_DOWN(MB(2)) +
+           nr_cpus * (uint64_t)PFN_DOWN(MB(1)) + pools;
+}
+
+static uint64_t __init p2m_pools(void)
+{
+    const struct lu_record *r = NULL;
+    uint64_t pages = 0;
+
+    while ( (r = lu_record_find(&liveupdate_stream, r, LU_REC_P2M,
+                                LU_ANY_DOMID)) != NULL )
+    {
+        struct lu_p2m rec;
+
+        LU_FIXED(r, &rec);
+        pages += rec.pool_pages;
+    }
+
+    return pages;
+}
+
+/*
+ * The frame table and the first part of the heap come out of the largest free
+ * runs: the boot allocator's list is short.
+ */
+static void __init feed_boot_allocator(const struct lu_host *host)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_CPUS, LU_ANY_DOMID);
+    uint64_t want = liveupdate_frames_to_start(host->nr_domains, r->nr,
+                                               p2m_pools());
+    unsigned int n;
+
+    for ( n = 0; want && n < MAX_BOOT_RUNS; n++ )
+    {
+        struct run *best = NULL;
+        unsigned long nr;
+        unsigned int i;
+
+        for ( i = 0; i < nr_settle_runs; i++ )
+            if ( !best || settle_runs[i].nr > best->nr )
+                best = &settle_runs[i];
+        if ( !best || !best->nr )
+            break;
+
+        /* From the top, in whole 2 MiB pages, for the frame table's sake. */
+        nr = min_t(uint64_t, best->nr, ROUNDUP(want, 512) + 512);
+        if ( best->nr - nr < 512 )
+            nr = best->nr;
+        best->nr -= nr;
+        init_boot_pages(pfn_to_paddr(best->mfn + best->nr),
+                        pfn_to_paddr(best->mfn + best->nr + nr));
+        want -= min_t(uint64_t, want, nr);
+    }
+
+    if ( want )
+        panic("liveupdate: %"PRIu64" frames short of memory to start with\n",
+              want);
+}
+
+/* One contiguous view of the stream, inside the slot where it fits. */
+static const void *__init gather_stream(void)
+{
+    unsigned int i;
+    uint64_t left = handover.stream_len;
+    void *buf, *p;
+
+    if ( handover.stream_len > handover.slot_size / 4 )
+    {
+        if ( handover.nr_extents > 1 )
+            panic("liveupdate: a stream of %"PRIu64" bytes in pieces does not fit the slot\n",
+                  handover.stream_len);
+        return mfn_to_virt(handover.extent[0].mfn);
+    }
+
+    p = buf = mfn_to_virt(mfn_x(alloc_boot_pages(PFN_UP(handover.stream_len), 1)));
+    for ( i = 0; i < handover.nr_extents && left; i++ )
+    {
+        uint64_t n = min(left, handover.extent[i].nr << PAGE_SHIFT);
+
+        memcpy(p, mfn_to_virt(handover.extent[i].mfn), n);
+        p += n;
+        left -= n;
+    }
+    if ( left )
+        panic("liveupdate: the handover page lists %"PRIu64" bytes too few\n", left);
+
+    liveupdate_stream_buf = buf;
+    liveupdate_stream_len = handover.stream_len;
+
+    return buf;
+}
+
+/*
+ * Check the stream, learn what is free, and give the boot allocator the means
+ * for the frame table.  Nothing outside of the slot has been written so far.
+ */
+void __init liveupdate_adopt(void)
+{
+    struct lu_complaint why;
+    const struct lu_record *r;
+    const struct lu_stream_header *hdr;
+    struct lu_host host;
+    unsigned int i;
+
+    if ( !liveupdate_boot )
+    {
+        if ( !liveupdate_region.start )
+        {
+            if ( liveupdate_region.size )
+                printk(XENLOG_ERR "liveupdate: no room for a region of %#"PRIx64" bytes below 4 GiB\n",
+                       liveupdate_region.size);
+            return;
+        }
+
+        map_pages_to_xen((unsigned long)__va(liveupdate_region.start),
+                         maddr_to_mfn(liveupdate_region.start),
+                         PFN_DOWN(liveupdate_region.size), PAGE_HYPERVISOR);
+        printk("liveupdate: %u slots of %"PRIu64" MiB at %#"PRIpaddr"\n",
+               liveupdate_region.nr_slots, slot_size() >> 20,
+               liveupdate_region.start);
+        return;
+    }
+
+    if ( handover_error )
+        panic("liveupdate: %s\n", handover_error);
+
+    hdr = gather_stream();
+    if ( lu_stream_open(&liveupdate_stream, hdr, handover.stream_len, &why) )
+        panic("liveupdate: stream refused: %s at offset %"PRIu64", record %#x, domain %u: %s\n",
+              lu_verdict_str(why.verdict), why.offset, why.type, why.domid,
+              why.what ?: "-");
+    if ( hdr->header_crc != handover.stream_crc )
+        panic("liveupdate: this is not the stream that the handover page speaks of\n");
+
+    r = lu_record_find(&liveupdate_stream, NULL, LU_REC_HOST, 0);
+    LU_FIXED(r, &host);
+    if ( host.max_page != max_page )
+        panic("liveupdate: the source had %#"PRIx64" frames, this Xen sees %#lx\n",
+              host.max_page, max_page);
+
+    liveupdate_time_seed();
+
+    kexec_crash_area.start = host.crash_start;
+    kexec_crash_area.size = host.crash_size;
+
+    mark_busy(handover.slot_start, handover.slot_start + handover.slot_size);
+    mark_busy(__pa(_start), __pa(__2M_rwdata_end));
+
+    adopted = true;
+
+    r = lu_record_find(&liveupdate_stream, NULL, LU_REC_MEMMAP, 0);
+    /* Each run of the map ends at most one of each, and so do region and image. */
+    max_settle_runs = 3 * r->nr + e820.nr_map + 3 * 4;
+    settle_runs = mfn_to_virt(mfn_x(alloc_boot_pages(
+        PFN_UP(max_settle_runs * sizeof(*settle_runs)), 1)));
+
+    collect_runs(r, 0);
+    feed_boot_allocator(&host);
+
+    /* For later: what only the source needed. */
+    collect_runs(r, LU_MEM_PRIVATE);
+    collect_runs(r, LU_MEM_STREAM);
+
+    for ( i = 0; i < nr_settle_runs; i++ )
+        ASSERT(settle_runs[i].mfn + settle_runs[i].nr <= max_page);
+}
+
+/*
+ * A 2 MiB part of the machine-to-physical table, which stays where it is.
+ * NULL: the source had none there, nor shall we.
+ */
+static struct page_info *__init liveupdate_m2p_chunk(unsigned long index, bool compat)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_M2P, 0);
+    unsigned int i;
+
+    for ( i = 0; i < r->nr; i++ )
+    {
+        struct lu_m2p_entry e;
+
+        LU_ENTRY(r, i, &e);
+        if ( e.index == index && !!e.compat == compat )
+            return mfn_to_page(_mfn(e.mfn));
+    }
+
+    return NULL;
+}
+
+struct page_info *__init liveupdate_m2p_page(unsigned long index, bool compat,
+                                             unsigned int memflags)
+{
+    return liveupdate_boot
+           ? liveupdate_m2p_chunk(index, compat)
+           : alloc_domheap_pages(NULL, PAGETABLE_ORDER, memflags);
+}
+
+/*
+ * Settle: one step.  The domains run again, so keep it short; what is handed
+ * over counts as dirty and is scrubbed by idle CPUs, or when it is allocated.
+ */
+static void cf_check settle(void *unused)
+{
+    unsigned int left = SETTLE_STEP_PAGES;
+
+    while ( nr_settle_runs && left )
+    {
+        struct run *r = &settle_runs[nr_settle_runs - 1];
+        unsigned long n = min_t(unsigned long, r->nr, left);
+
+        /* From the end, so that chunks are as aligned as they come. */
+        r->nr -= n;
+        left -= n;
+        if ( n )
+            liveupdate_init_heap(_mfn(r->mfn + r->nr), n);
+        if ( !r->nr )
+            nr_settle_runs--;
+    }
+
+    if ( nr_settle_runs )
+        set_timer(&settle_timer, NOW() + SETTLE_PERIOD);
+    else
+        liveupdate_phase_end();
+}
+
+bool liveupdate_settling(void)
+{
+    return nr_settle_runs;
+}
+
+void __init liveupdate_source_stamps(struct liveupdate_report *rep,
+                                     s_time_t now)
+{
+    rep->phase_ns[LU_PHASE_save] = handover.verify_start - handover.save_start;
+    rep->phase_ns[LU_PHASE_verify] =
+        handover.collect_start - handover.verify_start;
+    rep->phase_ns[LU_PHASE_collect] =
+        handover.jump_start - handover.collect_start;
+    /* The jump and the boot up to here: there is no clock in between. */
+    rep->phase_ns[LU_PHASE_adopt] = now - handover.jump_start;
+}
+
+void __init liveupdate_start_settle(void)
+{
+    liveupdate_phase_begin(LU_PHASE_settle);
+    init_timer(&settle_timer, settle, NULL, 0);
+    set_timer(&settle_timer, NOW() + SETTLE_PERIOD);
+}

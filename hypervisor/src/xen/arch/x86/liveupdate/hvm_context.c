@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: HVM save records.  Included by hvm/save.c.
+ *
+ * This is hvm_save() and hvm_load() for a host at rest: into the stream instead
+ * of a buffer, without a word on the console for each record, without softirqs
+ * (CPUs are held, interrupts are off), and with the registers of vCPUs that are
+ * switched off: the source of an ordinary save may forget those, as its guest
+ * has been asked to suspend itself.
+ */
+
+#include <xen/liveupdate.h>
+
+static int lu_save_one(struct lu_writer *w, struct vcpu *v, unsigned int code)
+{
+    hvm_domain_context_t h = { .size = hvm_sr_handlers[code].size };
+    bool down = v->is_initialised && test_and_clear_bit(_VPF_down,
+                                                        &v->pause_flags);
+    int rc;
+
+    h.data = lu_record_entries(w, h.size);
+    rc = h.data ? hvm_sr_handlers[code].save(v, &h) : -ENOSPC;
+    if ( h.data )
+        lu_record_drop(w, h.size - h.cur);
+
+    /* It is paused: nobody has seen the bit go. */
+    if ( down )
+        set_bit(_VPF_down, &v->pause_flags);
+
+    if ( rc && h.data )
+        return liveupdate_refuse(v->domain, -EIO,
+                                 "vCPU %u: HVM state %s cannot be saved",
+                                 v->vcpu_id, hvm_sr_handlers[code].name);
+
+    return rc;
+}
+
+int liveupdate_hvm_save(struct lu_writer *w, struct domain *d)
+{
+    unsigned int code;
+    struct vcpu *v;
+    int rc = 0;
+
+    for ( code = 0; code <= HVM_SAVE_CODE_MAX; code++ )
+    {
+        if ( !hvm_sr_handlers[code].save )
+            continue;
+
+        if ( hvm_sr_handlers[code].kind == HVMSR_PER_DOM )
+            rc = lu_save_one(w, d->vcpu[0], code);
+        else
+            for_each_vcpu ( d, v )
+                if ( (rc = lu_save_one(w, v, code)) != 0 )
+                    break;
+        if ( rc )
+            return rc;
+    }
+
+    return 0;
+}
+
+int liveupdate_hvm_load(struct domain *d, const void *data, uint32_t len,
+                        unsigned int first, unsigned int last)
+{
+    hvm_domain_context_t h = { .size = len, .data = (void *)data };
+
+    while ( h.size - h.cur >= sizeof(struct hvm_save_descriptor) )
+    {
+        const struct hvm_save_descriptor *desc = (void *)&h.data[h.cur];
+        uint32_t next;
+
+        if ( desc->length > h.size - h.cur - sizeof(*desc) )
+            break;
+        next = h.cur + sizeof(*desc) + desc->length;
+
+        if ( desc->typecode > HVM_SAVE_CODE_MAX ||
+             !hvm_sr_handlers[desc->typecode].load )
+            return liveupdate_refuse(d, -EOPNOTSUPP,
+                                     "HVM state %u is not known here",
+                                     desc->typecode);
+
+        if ( desc->typecode >= first && desc->typecode <= last )
+        {
+            int rc = hvm_sr_handlers[desc->typecode].load(d, &h);
+
+            if ( rc || h.cur != next )
+                return liveupdate_refuse(d, rc ?: -EINVAL,
+                                         "HVM state %s/%u is not accepted",
+                                         hvm_sr_handlers[desc->typecode].name,
+                                         desc->instance);
+        }
+        h.cur = next;
+    }
+
+    return h.cur == h.size
+           ? 0 : liveupdate_refuse(d, -EINVAL, "its HVM state is cut off");
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update resource "memmap": what every frame of the host is used for.
+ *
+ * The source walks its frame table once and writes runs of frames of one
+ * class.  What no run names is free.  The machine-to-physical table is a
+ * resource of its own kind: PV guests read it and privileged tools map it, so
+ * its frames are kept and the target maps them instead of allocating new ones
+ * (liveupdate_m2p_chunk()).  The target uses the map long before any callback
+ * could run, see liveupdate_adopt(): there is no plan() here.
+ *
+ * Carried: what each frame of the host is used for; the machine-to-physical
+ * table, in place.
+ */
+
+#include <xen/domain_page.h>
+#include <xen/lib.h>
+#include <xen/liveupdate-core.h>
+#include <xen/mm.h>
+#include <xen/pfn.h>
+#include <xen/sched.h>
+
+#include <asm/e820.h>
+#include <asm/page.h>
+#include <asm/pv/domain.h>
+#include <asm/setup.h>
+
+mfn_t liveupdate_stream_mfn = INVALID_MFN_INITIALIZER;
+unsigned long liveupdate_stream_nr;
+
+struct run {
+    unsigned int class;         /* LU_MEM_*, 0: free */
+    domid_t domid;
+};
+
+static struct run classify(unsigned long mfn, const struct page_info *pg)
+{
+    const struct domain *owner;
+    paddr_t maddr = pfn_to_paddr(mfn);
+
+    if ( pg->count_info & PGC_broken )
+        return (struct run){ LU_MEM_KEPT };
+
+    switch ( pg->count_info & PGC_state )
+    {
+    case PGC_state_free:
+        return (struct run){};
+
+    case PGC_state_inuse:
+        break;
+
+    default:
+        return (struct run){ LU_MEM_KEPT };
+    }
+
+    if ( liveupdate_in_region(maddr, maddr + PAGE_SIZE) ||
+         (maddr >= kexec_crash_area.start &&
+          maddr < kexec_crash_area.start + PAGE_ALIGN(kexec_crash_area.size)) )
+        return (struct run){ LU_MEM_KEPT };
+
+    if ( mfn >= mfn_x(liveupdate_stream_mfn) &&
+         mfn < mfn_x(liveupdate_stream_mfn) + liveupdate_stream_nr )
+        return (struct run){ LU_MEM_STREAM };
+
+    /* Without a reference the owner field may hold anything. */
+    owner = pg->count_info & (PGC_allocated | PGC_count_mask)
+            ? page_get_owner(pg) : NULL;
+    if ( !owner )
+        return (struct run){ LU_MEM_PRIVATE };
+    if ( owner == dom_xen || owner == dom_io )
+        return (struct run){ LU_MEM_KEPT };
+    if ( pg == liveupdate_apic_page(owner) )
+        return (struct run){ LU_MEM_PRIVATE };
+
+    return (struct run){ LU_MEM_DOMAIN, owner->domain_id };
+}
+
+static bool same(struct run a, struct run b)
+{
+    return a.class == b.class && a.domid == b.domid;
+}
+
+/*
+ * How many frames from @pg on, @max at most, belong to the domain that has the
+ * one before?  That rules the region and the stream out.
+ */
+static unsigned int count_same_owner(const struct page_info *pg,
+                                     unsigned int max)
+{
+    const struct domain *owner = page_get_owner(pg - 1);
+    const struct page_info *apic_page = liveupdate_apic_page(owner);
+    unsigned int n = 0;
+
+    while ( n < max &&
+            (pg[n].count_info & (PGC_broken | PGC_state)) == PGC_state_inuse &&
+            (pg[n].count_info & (PGC_allocated | PGC_count_mask)) &&
+            pg[n].v.inuse._domain == pg[-1].v.inuse._domain &&
+            pg + n != apic_page )
+        n++;
+
+    return n;
+}
+
+/* Calls @fn for each run that is not free, in ascending order. */
+static int for_each_run(int (*fn)(unsigned long mfn, unsigned long nr,
+                                  struct run run, void *arg), void *arg)
+{
+    unsigned int i;
+    int rc = 0;
+
+    for ( i = 0; i < e820.nr_map; i++ )
+    {
+        unsigned long mfn, start, end;
+        struct run cur = {};
+
+        if ( e820.map[i].type != E820_RAM )
+            continue;
+
+        start = mfn = PFN_UP(max_t(uint64_t, e820.map[i].addr, MB(1)));
+        end = min(PFN_DOWN(e820.map[i].addr + e820.map[i].size), max_page);
+
+        while ( mfn < end )
+        {
+            struct run r = {};
+            unsigned long step = 1;
+
+            if ( mfn_valid(_mfn(mfn)) )
+            {
+                const struct page_info *pg = mfn_to_page(_mfn(mfn));
+
+                r = classify(mfn, pg);
+                /* A free buddy is free as a whole. */
+                if ( !r.class && page_state_is(pg, free) &&
+                     PFN_ORDER(pg) <= MAX_ORDER )
+                    step = 1UL << PFN_ORDER(pg);
+                /* Frames of a group are valid together, see mfn_valid(). */
+                if ( r.class == LU_MEM_DOMAIN )
+                    step += count_same_owner(
+                        pg + 1, min(end, (mfn | (PDX_GROUP_COUNT - 1)) + 1) -
+                                mfn - 1);
+            }
+            else
+                r.class = LU_MEM_KEPT;
+
+            if ( !same(r, cur) )
+            {
+                if ( cur.class && (rc = fn(start, mfn - start, cur, arg)) )
+                    return rc;
+                start = mfn;
+                cur = r;
+            }
+            mfn += step;
+        }
+
+        if ( cur.class && (rc = fn(start, end - start, cur, arg)) )
+            return rc;
+    }
+
+    return rc;
+}
+
+struct save {
+    struct lu_writer *w;
+    uint64_t nr_frames;
+};
+
+static int cf_check save_run(unsigned long mfn, unsigned long nr,
+                             struct run run, void *arg)
+{
+    struct save *s = arg;
+
+    for ( ; nr; )
+    {
+        struct lu_memmap_entry *e = lu_record_entries(s->w, 1);
+        uint32_t n = min(nr, (unsigned long)UINT32_MAX);
+
+        if ( !e )
+            return -ENOSPC;
+        e->mfn = mfn;
+        e->nr = n;
+        e->class = run.class;
+        e->domid = run.domid;
+        s->nr_frames += n;
+        mfn += n;
+        nr -= n;
+    }
+
+    return 0;
+}
+
+static int save_m2p_part(struct lu_writer *w, unsigned long start,
+                         unsigned long end, bool compat)
+{
+    unsigned long v;
+
+    for ( v = start; v != end; v += 1UL << L2_PAGETABLE_SHIFT )
+    {
+        l3_pgentry_t l3e;
+        struct lu_m2p_entry *e;
+        unsigned long mfn;
+
+        if ( !(l4e_get_flags(idle_pg_table[l4_table_offset(v)]) &
+               _PAGE_PRESENT) )
+            continue;
+        l3e = l3e_from_l4e(idle_pg_table[l4_table_offset(v)],
+                           l3_table_offset(v));
+        if ( !(l3e_get_flags(l3e) & _PAGE_PRESENT) )
+        {
+            v |= (1UL << L3_PAGETABLE_SHIFT) - (1UL << L2_PAGETABLE_SHIFT);
+            continue;
+        }
+        if ( l3e_get_flags(l3e) & _PAGE_PSE )
+            mfn = l3e_get_pfn(l3e) + (l2_table_offset(v) << PAGETABLE_ORDER);
+        else
+        {
+            l2_pgentry_t l2e = l2e_from_l3e(l3e, l2_table_offset(v));
+
+            if ( !(l2e_get_flags(l2e) & _PAGE_PRESENT) )
+                continue;
+            mfn = l2e_get_pfn(l2e);
+        }
+
+        e = lu_record_entries(w, 1);
+        if ( !e )
+            return -ENOSPC;
+        e->mfn = mfn;
+        e->index = (v - start) >> L2_PAGETABLE_SHIFT;
+        e->compat = compat;
+    }
+
+    return 0;
+}
+
+uint64_t liveupdate_frames_needed(void)
+{
+    struct domain *d;
+    unsigned int nr_domains = 0;
+    uint64_t need, pools = 0;
+
+    for_each_domain ( d )
+    {
+        nr_domains++;
+        pools += liveupdate_p2m_pool(d);
+    }
+    /* The stream is taken from the same memory; and whole 2 MiB count. */
+    need = liveupdate_frames_to_start(nr_domains, num_online_cpus(), pools);
+
+    return need + need / 8 + PFN_UP(liveupdate_estimate_stream());
+}
+
+static int cf_check memmap_check(struct domain *d)
+{
+    uint64_t need = liveupdate_frames_needed(), avail = avail_domheap_pages();
+
+    d = NULL;
+    if ( mem_hotplug )
+        return liveupdate_refuse(d, -EOPNOTSUPP,
+                                 "the host supports memory hotplug");
+
+    if ( avail < need )
+        return liveupdate_refuse(d, -ENOMEM,
+                                 "%"PRIu64" MiB of memory are free, the target needs %"PRIu64" MiB to start with",
+                                 avail >> (20 - PAGE_SHIFT),
+                                 (need >> (20 - PAGE_SHIFT)) + 1);
+
+    return 0;
+}
+
+static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
+{
+    struct save s = { .w = w };
+    struct lu_memmap *map = lu_record_begin(w, LU_REC_MEMMAP, 0, 0);
+    struct lu_m2p *m2p;
+    int rc;
+
+    if ( !map )
+        return -ENOSPC;
+
+    rc = for_each_run(save_run, &s);
+    if ( rc )
+        return rc;
+    map->nr_frames = s.nr_frames;
+    lu_record_end(w);
+
+    m2p = lu_record_begin(w, LU_REC_M2P, 0, 0);
+    if ( !m2p )
+        return -ENOSPC;
+    m2p->entries = max_page;
+
+    rc = save_m2p_part(w, RDWR_MPT_VIRT_START, RDWR_MPT_VIRT_END, false);
+    if ( !rc && opt_pv32 )
+        rc = save_m2p_part(w, RDWR_COMPAT_MPT_VIRT_START,
+                           RDWR_COMPAT_MPT_VIRT_END, true);
+    if ( !rc )
+        lu_record_end(w);
+
+    return rc;
+}
+
+static int cf_check count_run(unsigned long mfn, unsigned long nr,
+                              struct run run, void *arg)
+{
+    uint64_t *bytes = arg;
+    const struct page_info *pg;
+    unsigned long i;
+
+    *bytes += sizeof(struct lu_memmap_entry);
+    if ( run.class != LU_MEM_DOMAIN )
+        return 0;
+
+    /* Frames that differ from their neighbour begin a run of FRAMES. */
+    for ( pg = mfn_to_page(_mfn(mfn)), i = 0; i < nr; pg++, i++ )
+    {
+        if ( !i || pg[0].count_info != pg[-1].count_info ||
+             pg[0].u.inuse.type_info != pg[-1].u.inuse.type_info )
+            *bytes += sizeof(struct lu_frames_entry);
+    }
+
+    return 0;
+}
+
+uint64_t liveupdate_estimate_stream(void)
+{
+    uint64_t bytes = KB(256);
+    struct domain *d;
+
+    for_each_run(count_run, &bytes);
+
+    rcu_read_lock(&domlist_read_lock);
+    for_each_domain ( d )
+        bytes += KB(64) + d->max_vcpus * KB(16) + d->valid_evtchns * 64UL +
+                 liveupdate_grant_estimate(d) + liveupdate_p2m_estimate(d);
+    rcu_read_unlock(&domlist_read_lock);
+
+    /* Domains still run: they may add some until they are paused. */
+    return bytes + bytes / 4;
+}
+
+const struct liveupdate_resource liveupdate_res_memmap = {
+    .name = "memmap",
+    .host = true,
+    .check = memmap_check,
+    .save = memmap_save,
+};

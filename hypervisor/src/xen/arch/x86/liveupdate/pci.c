@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: PCI devices, and other facts about the platform that the hardware
+ * domain has told Xen once and will not tell again.
+ *
+ *  - PHYSDEVOP_pci_device_add: devices, their virtual functions, their node.
+ *    A target that is not told anew would know none of them, and give them no
+ *    interrupts.
+ *  - PHYSDEVOP_pci_mmcfg_reserved: where configuration space can be accessed
+ *    through memory.
+ *  - PHYSDEVOP_setup_gsi: gsi.c.
+ *  - XENPF_set_processor_pminfo: power states of CPUs.  Not carried: refused.
+ *
+ * save() reads Xen's inventory, plan() replays the calls.  No device is written
+ * to.  Devices that Xen keeps for itself (a serial port, an IOMMU) are found by
+ * the target's own boot, and have to be the same.
+ *
+ * Carried: PCI devices with their virtual functions, MSI-X tables, where
+ * configuration space is in memory (MMCFG), GSIs as they were set up,
+ * interrupts that arrive in the meantime.
+ */
+
+#include <xen/acpi.h>
+#include <xen/domain_page.h>
+#include <xen/iommu.h>
+#include <xen/irq.h>
+#include <xen/lib.h>
+#include <xen/numa.h>
+#include <xen/pci.h>
+#include <xen/rangeset.h>
+#include <xen/sched.h>
+
+#include <asm/io_apic.h>
+#include <asm/liveupdate-irq.h>
+#include <asm/msi.h>
+#include <asm/mm.h>
+#include <asm/pci.h>
+
+#include <public/physdev.h>
+
+#include "../x86_64/mmconfig.h"
+
+/* Proximity domains beyond this are not looked for. */
+#define MAX_PXM 1024
+
+bool __read_mostly liveupdate_pminfo_known;
+
+/*
+ * Source.
+ */
+
+static int check_host(void)
+{
+    int rc = 0;
+
+    if ( iommu_intremap )
+        rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                               "interrupts are remapped by an IOMMU");
+    if ( skip_ioapic_setup || !nr_ioapics )
+        rc = liveupdate_refuse(NULL, -EOPNOTSUPP, "no I/O APIC is in use");
+    if ( liveupdate_pminfo_known )
+        rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                               "power states of CPUs were set by the hardware domain (xen-acpi-processor)");
+
+    return rc;
+}
+
+/* Devices with an owner: the hardware domain, or Xen itself. */
+static int check_devices(const struct domain *owner)
+{
+    const struct pci_dev *pdev;
+    int rc = 0;
+
+    for_each_pdev ( owner, pdev )
+    {
+        if ( owner != hardware_domain && owner != dom_xen )
+            rc = liveupdate_refuse(owner == dom_io ? NULL : owner, -EOPNOTSUPP,
+                                   "device %pp is %s", &pdev->sbdf,
+                                   owner == dom_io ? "quarantined"
+                                                   : "assigned to the domain");
+        else if ( pdev->vpci )
+            rc = liveupdate_refuse(owner, -EOPNOTSUPP,
+                                   "device %pp is emulated by vPCI", &pdev->sbdf);
+        else if ( pdev->quarantine || pdev->broken )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP, "device %pp is %s",
+                                   &pdev->sbdf, pdev->broken
+                                                ? "marked as broken"
+                                                : "to be quarantined");
+    }
+
+    return rc;
+}
+
+static int cf_check pci_check(struct domain *unused)
+{
+    const struct domain *d;
+    int rc = check_host(), rc2;
+
+    pcidevs_lock();
+    for_each_domain ( d )
+    {
+        rc2 = check_devices(d);
+        rc = rc ?: rc2;
+    }
+    rc2 = check_devices(dom_xen);
+    rc = rc ?: rc2;
+    rc2 = check_devices(dom_io);
+    rc = rc ?: rc2;
+    pcidevs_unlock();
+
+    return rc;
+}
+
+/* Node numbers are Xen's own; the SRAT's are the host's. */
+static uint32_t node_pxm(nodeid_t node)
+{
+    unsigned int pxm;
+
+    if ( node == NUMA_NO_NODE )
+        return LU_PCI_NO_PXM;
+
+    for ( pxm = 0; pxm < MAX_PXM; pxm++ )
+        if ( pxm_to_node(pxm) == node )
+            return pxm;
+
+    return LU_PCI_NO_PXM;
+}
+
+static bool is_readonly(const struct pci_dev *pdev)
+{
+    const unsigned long *ro_map = pci_get_ro_map(pdev->seg);
+
+    return ro_map && test_bit(pdev->sbdf.bdf, ro_map);
+}
+
+static bool has_sriov_sizes(const struct pci_dev *pdev)
+{
+    unsigned int i;
+
+    for ( i = 0; i < ARRAY_SIZE(pdev->vf_rlen); i++ )
+        if ( pdev->vf_rlen[i] )
+            return true;
+
+    return false;
+}
+
+typedef int pdev_fn(struct lu_writer *w, const struct pci_dev *pdev);
+
+/*
+ * One record with what @fn writes for each device, the oldest first: physical
+ * functions precede their virtual ones.
+ */
+static int save_devices(struct lu_writer *w, enum lu_record_type type,
+                        pdev_fn *fn)
+{
+    const struct domain *owner[] = { dom_xen, hardware_domain };
+    const struct pci_dev *pdev;
+    unsigned int i;
+    int rc = 0;
+
+    if ( !lu_record_begin(w, type, 0, 0) )
+        return -ENOSPC;
+
+    for ( i = 0; i < ARRAY_SIZE(owner); i++ )
+        list_for_each_entry_reverse ( pdev, &owner[i]->pdev_list, domain_list )
+        {
+            rc = fn(w, pdev);
+            if ( rc )
+                return rc;
+        }
+    lu_record_end(w);
+
+    return 0;
+}
+
+static int cf_check save_device(struct lu_writer *w, const struct pci_dev *pdev)
+{
+    struct lu_pci_entry *e = lu_record_entries(w, 1);
+
+    if ( !e )
+        return -ENOSPC;
+
+    e->sbdf = pdev->sbdf.sbdf;
+    e->flags = (pdev->info.is_extfn ? LU_PCI_EXTFN : 0) |
+               (pdev->info.is_virtfn ? LU_PCI_VIRTFN : 0) |
+               (pdev->domain == dom_xen ? LU_PCI_HIDDEN : 0) |
+               (is_readonly(pdev) ? LU_PCI_READONLY : 0);
+    if ( pdev->info.is_virtfn )
+        e->physfn = (pdev->info.physfn.bus << 8) | pdev->info.physfn.devfn;
+    e->pxm = node_pxm(pdev->node);
+
+    return 0;
+}
+
+static int cf_check save_sriov(struct lu_writer *w, const struct pci_dev *pdev)
+{
+    struct lu_pci_sriov_entry *e;
+
+    if ( !has_sriov_sizes(pdev) )
+        return 0;
+
+    e = lu_record_entries(w, 1);
+    if ( !e )
+        return -ENOSPC;
+
+    BUILD_BUG_ON(sizeof(e->bar_size) != sizeof(pdev->vf_rlen));
+    e->sbdf = pdev->sbdf.sbdf;
+    memcpy(e->bar_size, pdev->vf_rlen, sizeof(e->bar_size));
+
+    return 0;
+}
+
+static int cf_check save_msix(struct lu_writer *w, const struct pci_dev *pdev)
+{
+    const struct arch_msix *msix = pdev->msix;
+    struct lu_pci_msix_entry *e;
+
+    /* What Xen does with a device of its own, the target does anew. */
+    if ( pdev->domain == dom_xen || !msix ||
+         !(msix->used_entries || msix->host_maskall || msix->guest_maskall) )
+        return 0;
+
+    e = lu_record_entries(w, 1);
+    if ( !e )
+        return -ENOSPC;
+
+    e->sbdf = pdev->sbdf.sbdf;
+    e->used = msix->used_entries;
+    e->flags = (msix->host_maskall ? LU_MSIX_HOST_MASKALL : 0) |
+               (msix->guest_maskall ? LU_MSIX_GUEST_MASKALL : 0);
+    e->table_first = msix->table.first;
+    e->table_last = msix->table.last;
+    e->pba_first = msix->pba.first;
+    e->pba_last = msix->pba.last;
+
+    return 0;
+}
+
+static bool mmcfg_in_use(const struct acpi_mcfg_allocation *cfg)
+{
+    unsigned int seg, bdf;
+
+    return pci_mmcfg_decode(PFN_DOWN(cfg->address) +
+                            PCI_BDF(cfg->start_bus_number, 0, 0),
+                            &seg, &bdf) &&
+           seg == cfg->pci_segment;
+}
+
+static int save_mmcfg(struct lu_writer *w)
+{
+    unsigned int i;
+
+    if ( !lu_record_begin(w, LU_REC_MMCFG, 0, 0) )
+        return -ENOSPC;
+
+    for ( i = 0; i < pci_mmcfg_config_num; i++ )
+    {
+        const struct acpi_mcfg_allocation *cfg = &pci_mmcfg_config[i];
+        struct lu_mmcfg_entry *e = lu_record_entries(w, 1);
+
+        if ( !e )
+            return -ENOSPC;
+
+        e->address = cfg->address;
+        e->segment = cfg->pci_segment;
+        e->start_bus = cfg->start_bus_number;
+        e->end_bus = cfg->end_bus_number;
+        e->flags = mmcfg_in_use(cfg) ? LU_MMCFG_IN_USE : 0;
+    }
+    lu_record_end(w);
+
+    return 0;
+}
+
+static int cf_check pci_save(struct lu_writer *w, struct domain *unused)
+{
+    return save_devices(w, LU_REC_PCI, save_device) ?:
+           save_devices(w, LU_REC_PCI_SRIOV, save_sriov) ?:
+           save_devices(w, LU_REC_PCI_MSIX, save_msix) ?:
+           save_mmcfg(w) ?:
+           liveupdate_gsi_save(w) ?:
+           liveupdate_pending_reserve(w);
+}
+
+/*
+ * Target.
+ */
+
+static int cf_check plan_mmcfg(const struct lu_record *r, unsigned int i)
+{
+    struct lu_mmcfg_entry e;
+    int rc;
+
+    LU_ENTRY(r, i, &e);
+    rc = pci_mmcfg_reserved(e.address, e.segment, e.start_bus, e.end_bus,
+                            e.flags & LU_MMCFG_IN_USE ? XEN_PCI_MMCFG_RESERVED
+                                                      : 0);
+
+    return rc ? liveupdate_refuse(NULL, rc,
+                                  "MMCFG of segment %#x, buses %#x-%#x, at %#"PRIx64" is unknown",
+                                  e.segment, e.start_bus, e.end_bus, e.address)
+              : 0;
+}
+
+/* Whether Xen itself uses a device must not have changed. */
+static int check_hidden(pci_sbdf_t sbdf, unsigned int flags)
+{
+    const struct pci_dev *pdev;
+    unsigned int now = 0;
+
+    pcidevs_lock();
+    pdev = pci_get_pdev(NULL, sbdf);
+    if ( pdev )
+        now = (pdev->domain == dom_xen ? LU_PCI_HIDDEN : 0) |
+              (is_readonly(pdev) ? LU_PCI_READONLY : 0);
+    pcidevs_unlock();
+
+    if ( (flags ^ now) & (LU_PCI_HIDDEN | LU_PCI_READONLY) )
+        return liveupdate_refuse(NULL, -EBUSY, "device %pp was %s by the source",
+                                 &sbdf, flags & LU_PCI_HIDDEN ? "kept"
+                                                              : "not kept");
+
+    return 0;
+}
+
+static int cf_check plan_device(const struct lu_record *r, unsigned int i)
+{
+    struct lu_pci_entry e;
+    struct pci_dev_info info = {};
+    pci_sbdf_t sbdf;
+    int rc;
+
+    LU_ENTRY(r, i, &e);
+    sbdf.sbdf = e.sbdf;
+    if ( e.flags & ~LU_PCI_ALL )
+        return liveupdate_refuse(NULL, -EINVAL, "device %pp: unknown flags %#x",
+                                 &sbdf, e.flags);
+
+    rc = check_hidden(sbdf, e.flags);
+    if ( rc )
+        return rc;
+
+    info.is_extfn = e.flags & LU_PCI_EXTFN;
+    info.is_virtfn = e.flags & LU_PCI_VIRTFN;
+    info.physfn.bus = e.physfn >> 8;
+    info.physfn.devfn = e.physfn;
+
+    rc = pci_add_device(sbdf.seg, sbdf.bus, sbdf.devfn, &info,
+                        e.pxm != LU_PCI_NO_PXM ? pxm_to_node(e.pxm)
+                                               : NUMA_NO_NODE);
+
+    return rc ? liveupdate_refuse(NULL, rc, "device %pp cannot be added", &sbdf)
+              : 0;
+}
+
+/* The device of a later record; NULL, and refused: there was none in PCI. */
+static struct pci_dev *find_device(uint32_t sbdf_)
+{
+    pci_sbdf_t sbdf = { .sbdf = sbdf_ };
+    struct pci_dev *pdev;
+
+    pcidevs_lock();
+    pdev = pci_get_pdev(NULL, sbdf);
+    pcidevs_unlock();
+
+    if ( !pdev )
+        liveupdate_refuse(NULL, -ENODEV, "device %pp is unknown", &sbdf);
+
+    return pdev;
+}
+
+static int cf_check plan_sriov(const struct lu_record *r, unsigned int i)
+{
+    struct lu_pci_sriov_entry e;
+    struct pci_dev *pdev;
+
+    LU_ENTRY(r, i, &e);
+    pdev = find_device(e.sbdf);
+    if ( !pdev )
+        return -ENODEV;
+
+    memcpy(pdev->vf_rlen, e.bar_size, sizeof(pdev->vf_rlen));
+
+    return 0;
+}
+
+static int cf_check plan_msix(const struct lu_record *r, unsigned int i)
+{
+    struct lu_pci_msix_entry e;
+    struct arch_msix *msix;
+    struct pci_dev *pdev;
+
+    LU_ENTRY(r, i, &e);
+    pdev = find_device(e.sbdf);
+    if ( !pdev )
+        return -ENODEV;
+
+    msix = pdev->msix;
+    if ( !msix || e.used > msix->nr_entries + 1 || (e.flags & ~LU_MSIX_ALL) ||
+         e.table_first > e.table_last || e.pba_first > e.pba_last )
+        return liveupdate_refuse(NULL, -EINVAL,
+                                 "device %pp cannot have %u entries of MSI-X",
+                                 &pdev->sbdf, e.used);
+
+    msix->host_maskall = e.flags & LU_MSIX_HOST_MASKALL;
+    msix->guest_maskall = e.flags & LU_MSIX_GUEST_MASKALL;
+    msix->used_entries = e.used;
+    if ( !e.used )
+        return 0;
+
+    msix->table.first = e.table_first;
+    msix->table.last = e.table_last;
+    msix->pba.first = e.pba_first;
+    msix->pba.last = e.pba_last;
+
+    return rangeset_add_range(mmio_ro_ranges, e.table_first, e.table_last) ?:
+           rangeset_add_range(mmio_ro_ranges, e.pba_first, e.pba_last);
+}
+
+static int plan_entries(enum lu_record_type type, const char *name,
+                        int (*fn)(const struct lu_record *r, unsigned int i))
+{
+    const struct lu_record *r;
+    unsigned int i;
+    int rc = 0;
+
+    r = lu_record_find(&liveupdate_stream, NULL, type, LU_ANY_DOMID);
+    if ( !r )
+        return liveupdate_refuse(NULL, -ENODATA, "no %s record", name);
+
+    for ( i = 0; !rc && i < r->nr; i++ )
+        rc = fn(r, i);
+
+    return rc;
+}
+
+static int cf_check pci_plan(struct domain *unused)
+{
+    /* Extended configuration space first: capabilities are looked up in it. */
+    return plan_entries(LU_REC_MMCFG, "MMCFG", plan_mmcfg) ?:
+           plan_entries(LU_REC_PCI, "PCI", plan_device) ?:
+           plan_entries(LU_REC_PCI_SRIOV, "PCI_SRIOV", plan_sriov) ?:
+           plan_entries(LU_REC_PCI_MSIX, "PCI_MSIX", plan_msix) ?:
+           liveupdate_gsi_plan() ?:
+           liveupdate_pending_plan();
+}
+
+const struct liveupdate_resource liveupdate_res_pci = {
+    .name = "pci",
+    .host = true,
+    .check = pci_check,
+    .save = pci_save,
+    .plan = pci_plan,
+};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: frames for the heap at run time.  Included by page_alloc.c.
+ *
+ * What the source kept to itself is nobody's business: all of it counts as
+ * dirty, whatever the scrubbing policy, and is scrubbed before it is used.
+ */
+
+#include <xen/liveupdate-core.h>
+
+void liveupdate_init_heap(mfn_t mfn, unsigned long nr)
+{
+    struct page_info *pg = mfn_to_page(mfn);
+
+    spin_lock(&heap_lock);
+    first_valid_mfn = mfn_min(mfn, first_valid_mfn);
+    spin_unlock(&heap_lock);
+
+    while ( nr )
+    {
+        unsigned int nid = phys_to_nid(page_to_maddr(pg));
+        unsigned long n = 1;
+
+        while ( n < nr && phys_to_nid(page_to_maddr(pg + n)) == nid )
+            n++;
+        _init_heap_pages(pg, n, true);
+        pg += n;
+        nr -= n;
+    }
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update resource "host": what both Xens must agree on, and the facts for
+ * the report.  The target reads HOST itself as early as liveupdate_adopt();
+ * plan() only verifies what could not be verified by then.
+ *
+ * Carried: which Xen the source is, its CPUs by APIC id, its number of irqs,
+ * the crash kernel's region, the times of its phases.
+ */
+
+#include <xen/efi.h>
+#include <xen/irq.h>
+#include <xen/kexec.h>
+#include <xen/lib.h>
+#include <xen/liveupdate-core.h>
+#include <xen/mm.h>
+#include <xen/sched.h>
+#include <xen/version.h>
+
+#include <asm/smp.h>
+
+static int cf_check host_check(struct domain *d)
+{
+    /* The root pointer would have to travel: a BIOS's is found by scanning. */
+    if ( efi_enabled(EFI_BOOT) )
+        return liveupdate_refuse(d, -EOPNOTSUPP, "the host was booted by EFI");
+
+    return 0;
+}
+
+static int cf_check host_save(struct lu_writer *w, struct domain *unused)
+{
+    const struct liveupdate_report *rep = &liveupdate_report;
+    struct lu_host *h = lu_record_begin(w, LU_REC_HOST, 0, 0);
+    struct lu_source_phases *p;
+    struct lu_cpus *c;
+    const struct domain *d;
+    unsigned int cpu;
+
+    if ( !h )
+        return -ENOSPC;
+    h->generation = liveupdate_region.generation;
+    h->xen_major = xen_major_version();
+    h->xen_minor = xen_minor_version();
+    strlcpy(h->xen_extra, xen_extra_version(), sizeof(h->xen_extra));
+    strlcpy(h->xen_changeset, xen_changeset(), sizeof(h->xen_changeset));
+    h->max_page = max_page;
+    for_each_domain ( d )
+        h->nr_domains++;
+    h->nr_irqs = nr_irqs;
+    if ( kexec_crash_area.size )
+    {
+        h->crash_start = kexec_crash_area.start;
+        h->crash_size = kexec_crash_area.size;
+    }
+    lu_record_end(w);
+
+    c = lu_record_begin(w, LU_REC_CPUS, 0, 0);
+    if ( !c )
+        return -ENOSPC;
+    c->nr_online = num_online_cpus();
+    for_each_online_cpu ( cpu )
+    {
+        struct lu_cpus_entry *e = lu_record_entries(w, 1);
+
+        if ( !e )
+            return -ENOSPC;
+        e->apic_id = cpu_physical_id(cpu);
+        e->cpu = cpu;
+    }
+    lu_record_end(w);
+
+    p = lu_record_begin(w, LU_REC_SOURCE_PHASES, 0, 0);
+    if ( !p )
+        return -ENOSPC;
+    p->pause_start = rep->pause_start;
+    p->quiesce_ns = rep->phase_ns[LU_PHASE_quiesce];
+    p->check_ns = rep->phase_ns[LU_PHASE_check];
+    lu_record_end(w);
+
+    return 0;
+}
+
+static int cf_check host_plan(struct domain *d)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_HOST, LU_ANY_DOMID);
+    struct liveupdate_report *rep = &liveupdate_report;
+    struct lu_host h;
+    struct lu_cpus c;
+
+    LU_FIXED(r, &h);
+    if ( h.nr_irqs > nr_irqs )
+        return liveupdate_refuse(NULL, -ERANGE,
+                                 "the source had %u irqs, this Xen has %u",
+                                 h.nr_irqs, nr_irqs);
+
+    snprintf(rep->from, sizeof(rep->from), "%u.%u%s", h.xen_major,
+             h.xen_minor, h.xen_extra);
+
+    r = lu_record_find(&liveupdate_stream, NULL, LU_REC_CPUS, LU_ANY_DOMID);
+    LU_FIXED(r, &c);
+    if ( c.nr_online > num_online_cpus() )
+        printk(XENLOG_WARNING
+               "liveupdate: %u of %"PRIu64" CPUs came back\n",
+               num_online_cpus(), c.nr_online);
+
+    return 0;
+}
+
+const struct liveupdate_resource liveupdate_res_host = {
+    .name = "host",
+    .host = true,
+    .check = host_check,
+    .save = host_save,
+    .plan = host_plan,
+};

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: what the files of the core share with each other.  Resources
+ * need liveupdate.h only.
+ */
+#ifndef __XEN_LIVEUPDATE_CORE_H__
+#define __XEN_LIVEUPDATE_CORE_H__
+
+#include <xen/kexec.h>
+#include <xen/liveupdate.h>
+#include <xen/mm.h>
+#include <public/liveupdate.h>
+
+struct e820map;
+struct page_info;
+
+#ifdef CONFIG_LIVEUPDATE
+
+#include <xen-liveupdate/handover.h>
+
+/* --- Hooks of the boot path, in the order in which they run (boot.c) --- */
+
+/* Right after the command line is parsed: is this a live update? */
+void liveupdate_early_init(void);
+/* Cold boot: take the region out of @map, as soon as its place is known. */
+void liveupdate_reserve(struct e820map *map);
+/* Cold boot: bytes still to be placed; and their place below @end in [s, e). */
+uint64_t liveupdate_wanted_size(void);
+uint64_t liveupdate_place_region(uint64_t s, uint64_t e, uint64_t end);
+/* The image's left-overs stay out of the heap. */
+bool liveupdate_keep_image(void);
+/* Target: clips [ps, pe) to what the boot allocator may have; false: nothing. */
+bool liveupdate_boot_pages(paddr_t *ps, paddr_t *pe);
+/* With the direct map complete: check the stream, learn what is free. */
+void liveupdate_adopt(void);
+/* Target: frames [s, e) that the boot allocator must not pass on. */
+void liveupdate_boot_end(unsigned long *s, unsigned long *e);
+/* A 2 MiB part of the M2P: the source's, or a new one on a cold boot. */
+struct page_info *liveupdate_m2p_page(unsigned long index, bool compat,
+                                      unsigned int memflags);
+
+/* --- The reserved region (arch/x86/liveupdate/boot.c) --- */
+
+struct liveupdate_region {
+    paddr_t start;              /* 0: none */
+    uint64_t size;              /* bytes, all slots together */
+    unsigned int nr_slots;
+    unsigned int generation;    /* live updates since the host booted */
+    unsigned long busy;         /* slots that the running Xen uses, as a bitmap */
+};
+extern struct liveupdate_region liveupdate_region;
+
+/* The slot for the next target.  @in_place: nothing of the running Xen is in it. */
+int liveupdate_next_slot(paddr_t *start, uint64_t *size, bool *in_place);
+
+/* Frames that a target needs before the source's memory becomes its own. */
+uint64_t liveupdate_frames_to_start(unsigned int nr_domains,
+                                    unsigned int nr_cpus, uint64_t pools);
+/* The same, with the stream's, as the check asks for them (memmap.c). */
+uint64_t liveupdate_frames_needed(void);
+
+/* Target: memory is still being handed to the heap. */
+bool liveupdate_settling(void);
+void liveupdate_start_settle(void);
+/* Target: time that the last phases of the source and the boot took. */
+struct liveupdate_report;
+void liveupdate_source_stamps(struct liveupdate_report *rep, s_time_t now);
+/* xen/common/page_alloc.c: give frames to the heap at run time, to be scrubbed. */
+void liveupdate_init_heap(mfn_t mfn, unsigned long nr);
+
+/* Whether any part of [s, e) belongs to the region. */
+bool liveupdate_in_region(paddr_t s, paddr_t e);
+
+/* --- Staged image (common/liveupdate/op.c) --- */
+
+int liveupdate_image_check(const xen_kexec_segment_t *segs, unsigned int nr,
+                           paddr_t entry);
+bool liveupdate_segment_in_place(const xen_kexec_segment_t *seg);
+int liveupdate_image_loaded(const struct kexec_image *image);
+/* Did anything alter the image since it was staged? */
+int liveupdate_image_verify(const struct kexec_image *image);
+int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg);
+int liveupdate_get_range(xen_kexec_range_t *range);
+/* xen/common/kexec.c: the staged image, or NULL. */
+struct kexec_image *kexec_liveupdate_image(void);
+
+/* --- The update itself (common/liveupdate/core.c) --- */
+
+/* Run one of the passes; see liveupdate.h for the order. */
+int liveupdate_check_all(void);
+
+/* Schedule an update to @image, or a rehearsal (NULL).  -EBUSY: one is under way. */
+int liveupdate_execute(struct kexec_image *image);
+/* Take back what has not begun. */
+int liveupdate_abort(void);
+bool liveupdate_busy(void);
+
+extern const void *liveupdate_stream_buf;      /* for XEN_LIVEUPDATE_read */
+extern uint64_t liveupdate_stream_len;
+
+/* --- What became of it (common/liveupdate/report.c) --- */
+
+struct liveupdate_report {
+    unsigned int state;         /* XEN_LIVEUPDATE_STATE_* */
+    enum liveupdate_phase phase;
+    const struct liveupdate_resource *resource;
+    domid_t domid;              /* DOMID_INVALID: none */
+    int error;                  /* -errno */
+    unsigned int attempts;
+    s_time_t phase_start[LU_PHASE_nr];
+    s_time_t phase_ns[LU_PHASE_nr];     /* -1: not entered */
+    s_time_t pause_start;
+    s_time_t pause_ns;
+    uint64_t stream_bytes, nr_records;
+    unsigned int nr_domains, nr_vcpus;
+    char reason[192];
+    char from[64];
+};
+extern struct liveupdate_report liveupdate_report;
+
+void liveupdate_report_reset(void);
+void liveupdate_phase_begin(enum liveupdate_phase phase);
+void liveupdate_phase_end(void);
+/* Where the walk is: what liveupdate_refuse() and failures are attributed to. */
+void liveupdate_at(const struct liveupdate_resource *res, domid_t domid);
+void liveupdate_get_result(struct xen_liveupdate_result *r);
+
+/*
+ * All refusals of a check, for the tools.  NULL (the default): only the first
+ * is kept, in the report.
+ */
+struct liveupdate_refusals {
+    struct xen_liveupdate_refusal *list;
+    unsigned int room, nr;
+};
+extern struct liveupdate_refusals *liveupdate_refusals;
+int liveupdate_fail(const struct domain *d, int rc);
+
+/* Fault injection, debug builds: one point, (phase, resource). */
+extern struct liveupdate_fault {
+    enum liveupdate_phase phase;
+    unsigned int resource;
+    unsigned int hit;
+} liveupdate_fault;
+bool liveupdate_fault_exists(const struct liveupdate_resource *res,
+                             enum liveupdate_phase phase);
+
+/* --- Holding CPUs, and the jump (arch/x86/liveupdate/jump.c) --- */
+
+/* Keep every other CPU in a loop with interrupts off; this one as well. */
+int liveupdate_hold_cpus(void);
+void liveupdate_release_cpus(void);
+/* Collect pending interrupts, park the others for good. */
+void liveupdate_park_cpus(void);
+void noreturn liveupdate_jump(struct kexec_image *image,
+                              const struct lu_extent *extents,
+                              unsigned int nr_extents, uint64_t stream_len);
+
+/* --- Memory (arch/x86/liveupdate/{memmap,frames,p2m}.c) --- */
+
+/* Number of frame runs and the like, to size the stream; domains may run. */
+uint64_t liveupdate_estimate_stream(void);
+
+/* Frames of @d's p2m pool; and bytes that its extents take, it may run. */
+unsigned long liveupdate_p2m_pool(const struct domain *d);
+uint64_t liveupdate_p2m_estimate(struct domain *d);
+/* The page that stands in for the local APIC's registers (VMX), or NULL. */
+const struct page_info *liveupdate_apic_page(const struct domain *d);
+
+/* The stream's own frames, for the memory map. */
+extern mfn_t liveupdate_stream_mfn;
+extern unsigned long liveupdate_stream_nr;
+
+/* Sorted references of Xen's own objects; see liveupdate_xen_ref(). */
+struct liveupdate_ref {
+    unsigned long mfn;
+    unsigned int refs, typerefs;
+};
+int liveupdate_refs_alloc(void);
+void liveupdate_refs_free(void);
+void liveupdate_refs_reset(void);
+int liveupdate_refs_sort(void);
+/* References on @mfn, NULL if none; to be called with ascending mfns. */
+const struct liveupdate_ref *liveupdate_refs_next(unsigned long mfn,
+                                                  unsigned int *cursor);
+
+#else /* !CONFIG_LIVEUPDATE: what the hooks need */
+
+static inline void liveupdate_early_init(void) {}
+static inline void liveupdate_reserve(struct e820map *map) {}
+static inline uint64_t liveupdate_wanted_size(void) { return 0; }
+static inline uint64_t liveupdate_place_region(uint64_t s, uint64_t e,
+                                               uint64_t end) { return e; }
+static inline bool liveupdate_keep_image(void) { return false; }
+static inline bool liveupdate_boot_pages(paddr_t *ps, paddr_t *pe)
+{
+    return true;
+}
+static inline void liveupdate_adopt(void) {}
+static inline void liveupdate_boot_end(unsigned long *s, unsigned long *e) {}
+#define liveupdate_m2p_page(index, compat, memflags) \
+    alloc_domheap_pages(NULL, PAGETABLE_ORDER, memflags)
+static inline struct domain *liveupdate_restore(void) { return NULL; }
+static inline void liveupdate_resume_domains(void) {}
+
+static inline bool liveupdate_busy(void) { return false; }
+static inline int liveupdate_execute(struct kexec_image *image)
+{
+    return -EOPNOTSUPP;
+}
+static inline int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg)
+{
+    return -EOPNOTSUPP;
+}
+static inline int liveupdate_get_range(xen_kexec_range_t *range)
+{
+    return -EINVAL;
+}
+static inline int liveupdate_image_check(const xen_kexec_segment_t *segs,
+                                         unsigned int nr, paddr_t entry)
+{
+    return -EOPNOTSUPP;
+}
+static inline bool liveupdate_segment_in_place(const xen_kexec_segment_t *seg)
+{
+    return false;
+}
+static inline int liveupdate_image_loaded(const struct kexec_image *image)
+{
+    return 0;
+}
+
+#endif /* CONFIG_LIVEUPDATE */
+
+#endif /* __XEN_LIVEUPDATE_CORE_H__ */

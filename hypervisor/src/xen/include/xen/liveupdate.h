@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: the interface between its core and the resources.
+ *
+ * The source walks the table of resources three times: check() while domains
+ * run, quiesce() and save() while they are paused.  The target walks it twice:
+ * plan() builds everything in the target's own memory and may fail; commit()
+ * writes to what the guests and the hardware see and cannot fail.  resume()
+ * runs last, right before the domains are unpaused.
+ *
+ * Each pass goes through the resources in the table's order and, within one
+ * resource, through the domains in ascending order of domid.
+ */
+#ifndef __XEN_LIVEUPDATE_H__
+#define __XEN_LIVEUPDATE_H__
+
+#include <xen/types.h>
+#include <xen/mm-frame.h>
+#include <xen/time.h>
+
+struct domain;
+struct vcpu;
+
+enum liveupdate_phase {
+    LU_PHASE_idle,
+    LU_PHASE_stage,
+    LU_PHASE_check,
+    LU_PHASE_quiesce,
+    LU_PHASE_save,
+    LU_PHASE_verify,
+    LU_PHASE_collect,
+    LU_PHASE_jump,
+    LU_PHASE_adopt,
+    LU_PHASE_plan,
+    LU_PHASE_commit,
+    LU_PHASE_resume,
+    LU_PHASE_settle,
+    LU_PHASE_nr
+};
+
+#ifdef CONFIG_LIVEUPDATE
+
+#include <xen-liveupdate/stream.h>
+
+/*
+ * One resource.  A host resource is called once, with d == NULL; a domain
+ * resource once for each domain.  Callbacks that have nothing to do are NULL.
+ * All return 0 or -errno; a refusal is explained with liveupdate_refuse().
+ */
+struct liveupdate_resource {
+    const char *name;
+    bool host;
+
+    /* Source.  Domains run.  No side effects. */
+    int (*check)(struct domain *d);
+    /* Source.  Domains are paused; last chance to drain or give up (-EBUSY). */
+    int (*quiesce)(struct domain *d);
+    /*
+     * Source.  Domains are paused.  Tell, by liveupdate_xen_ref(), of every
+     * reference that Xen's own objects hold on the domain's frames and that
+     * plan() will take again by itself.  Runs for all before any save().
+     */
+    void (*refs)(struct domain *d);
+    /* Source.  Domains are paused.  Write the records. */
+    int (*save)(struct lu_writer *w, struct domain *d);
+
+    /*
+     * Target.  The records are in liveupdate_stream, checked.  d exists once
+     * the "domain" resource has run.
+     */
+    int (*plan)(struct domain *d);
+    void (*commit)(struct domain *d);
+    void (*resume)(struct domain *d);
+};
+
+extern const struct liveupdate_resource *const liveupdate_resources[];
+
+/* The resources, in alphabetical order; liveupdate/table.c has the order that counts. */
+extern const struct liveupdate_resource liveupdate_res_area;
+extern const struct liveupdate_resource liveupdate_res_console;
+extern const struct liveupdate_resource liveupdate_res_cpu_policy;
+extern const struct liveupdate_resource liveupdate_res_domain;
+extern const struct liveupdate_resource liveupdate_res_evtchn;
+extern const struct liveupdate_resource liveupdate_res_evtchn_fifo;
+extern const struct liveupdate_resource liveupdate_res_features;
+extern const struct liveupdate_resource liveupdate_res_frames;
+extern const struct liveupdate_resource liveupdate_res_grant;
+extern const struct liveupdate_resource liveupdate_res_host;
+extern const struct liveupdate_resource liveupdate_res_hvm;
+extern const struct liveupdate_resource liveupdate_res_ioreq;
+extern const struct liveupdate_resource liveupdate_res_memmap;
+extern const struct liveupdate_resource liveupdate_res_p2m;
+extern const struct liveupdate_resource liveupdate_res_pci;
+extern const struct liveupdate_resource liveupdate_res_permissions;
+extern const struct liveupdate_resource liveupdate_res_pirq;
+extern const struct liveupdate_resource liveupdate_res_platform;
+extern const struct liveupdate_resource liveupdate_res_sched;
+extern const struct liveupdate_resource liveupdate_res_time;
+extern const struct liveupdate_resource liveupdate_res_timer;
+extern const struct liveupdate_resource liveupdate_res_vcpu;
+
+/*
+ * This Xen was started by a live update (a valid handover page was found).
+ * Set from early boot on, for good.
+ */
+extern bool liveupdate_boot;
+/* From early boot of a live update until the domains have been unpaused. */
+extern bool liveupdate_restoring;
+
+/* Target: the checked stream.  Valid while liveupdate_restoring. */
+extern struct lu_stream liveupdate_stream;
+
+/*
+ * Note why the resource at hand refuses, or failed.  The text goes to the
+ * result together with phase, resource and domain.  Returns @rc, so that
+ *     return liveupdate_refuse(d, -EOPNOTSUPP, "vPCI is in use");
+ */
+int liveupdate_refuse(const struct domain *d, int rc, const char *fmt, ...)
+    __attribute__ ((format (printf, 3, 4)));
+
+/* See refs() above: @refs general and @typerefs type references on @mfn. */
+void liveupdate_xen_ref(mfn_t mfn, unsigned int refs, unsigned int typerefs);
+
+/* --- boot hooks of the target (common/liveupdate/core.c) --- */
+
+/* In place of create_dom0(): rebuild every domain, return the hardware domain. */
+struct domain *liveupdate_restore(void);
+/* In place of unpausing dom0. */
+void liveupdate_resume_domains(void);
+
+#else /* !CONFIG_LIVEUPDATE */
+
+#define liveupdate_boot false
+#define liveupdate_restoring false
+
+#endif
+
+/*
+ * --- time (arch/x86/liveupdate/time.c, common/liveupdate/wallclock.c) ---
+ *
+ * Also declared without CONFIG_LIVEUPDATE: calls are behind liveupdate_boot.
+ */
+/* Target, as soon as liveupdate_stream can be read: NOW() goes on from here. */
+void liveupdate_time_seed(void);
+void liveupdate_time_prepare(void);
+uint64_t liveupdate_tsc_hz(void);
+void liveupdate_wallclock_get(uint64_t *sec, uint32_t *nsec);
+void liveupdate_wallclock_set(uint64_t sec, uint32_t nsec);
+#ifdef CONFIG_LIVEUPDATE
+void liveupdate_time_start(uint64_t hz);
+unsigned long liveupdate_apic_hz(void);
+void liveupdate_apic_measured(unsigned long hz);
+bool liveupdate_timer_irq_works(void);
+bool liveupdate_keep_tsc_adjust(void);
+void liveupdate_ap_udelay(unsigned int usecs);
+#else
+static inline void liveupdate_time_start(uint64_t hz) {}
+static inline unsigned long liveupdate_apic_hz(void) { return 0; }
+static inline void liveupdate_apic_measured(unsigned long hz) {}
+static inline bool liveupdate_timer_irq_works(void) { return false; }
+static inline bool liveupdate_keep_tsc_adjust(void) { return false; }
+#define liveupdate_ap_udelay(usecs) udelay(usecs)
+#endif
+
+/* --- HVM and PVH domains (arch/x86/liveupdate/) --- */
+
+/* HVM save records: all, into the open record; those of types first to last. */
+int liveupdate_hvm_save(struct lu_writer *w, struct domain *d);
+int liveupdate_hvm_load(struct domain *d, const void *data, uint32_t len,
+                        unsigned int first, unsigned int last);
+int liveupdate_cacheattr_save(struct lu_writer *w, const struct domain *d);
+int liveupdate_cacheattr_plan(struct domain *d);
+int liveupdate_restore_pit(struct domain *d);
+
+/* --- grant tables (common/liveupdate/grant_table.c) --- */
+
+/* What @d was created with; "unlimited" has become a number by then. */
+void liveupdate_grant_limits(const struct domain *d,
+                             unsigned int *max_grant_frames,
+                             unsigned int *max_maptrack_frames,
+                             unsigned int *max_version);
+/* Bytes that the grants and mappings of @d take in the stream; it may run. */
+uint64_t liveupdate_grant_estimate(const struct domain *d);
+
+/*
+ * --- console (drivers/char/liveupdate/console.c) ---
+ *
+ * Between hold and release nothing reaches serial line or screen; it is in the
+ * ring, and goes out some time after the release.  A crash ends a hold at once.
+ */
+#ifdef CONFIG_LIVEUPDATE
+void liveupdate_console_hold(void);
+void liveupdate_console_release(void);
+bool liveupdate_console_held(void);
+void liveupdate_console_flush(void);
+void liveupdate_console_init(void);
+#else
+static inline void liveupdate_console_init(void) {}
+static inline bool liveupdate_console_held(void) { return false; }
+static inline void liveupdate_console_flush(void) {}
+#endif
+
+/*
+ * What the test target does better than the source, standing for a security
+ * fix: guests are not told the hypervisor's changeset any more.
+ */
+#define LIVEUPDATE_TEST_FIX(d) \
+    (IS_ENABLED(CONFIG_LIVEUPDATE_TEST_TARGET) && !is_control_domain(d))
+
+#endif /* __XEN_LIVEUPDATE_H__ */
