@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * apply and rehearse: from the question whether it may be done to what became of it.
+ *
+ * Nothing has an effect before Begin is in the journal, on the disk.  From then on
+ * an attempt ends with an End there, written by this process or, if it does not live,
+ * by the next one that asks (../record/complete.c).
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+struct attempt_data {
+    struct journal journal;
+    Lu__Manifest *before;       /* the journal's, once begun */
+    const Lu__Begin *begin;     /* the journal's */
+    Lu__Prediction *prediction; /* owned */
+    struct facts facts;
+    uint32_t id;
+    enum xenlu_code code; /* of the attempt */
+    struct xenlu_error err;
+    struct xenlu_result result;
+};
+
+/* ---- signals and progress ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* Who closes the terminal does not end an update; who interrupts it takes it back if he can. */
+static void catch_signals(void)
+{
+    struct sigaction stop = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGHUP, &ignore, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+struct progress {
+    const struct cli *c;
+    uint32_t last;
+};
+
+static void progress(struct xenlu *lu, uint32_t phase, void *data)
+{
+    struct progress *p = data;
+    const char *name = xenlu_phase_name(phase);
+
+    if (interrupted) {
+        interrupted = 0;
+        xenlu_abort(lu, NULL);
+    }
+    if (phase == p->last || !name || !phase)
+        return;
+    p->last = phase;
+    if (isatty(STDOUT_FILENO))
+        say(p->c, "\r\033[Know: %s", name);
+    else
+        say(p->c, "now: %s\n", name);
+    fflush(stdout);
+}
+
+static void progress_done(const struct progress *p)
+{
+    if (p->last && isatty(STDOUT_FILENO))
+        say(p->c, "\r\033[K");
+}
+
+static enum xenlu_code attempt(struct cli *c, struct attempt_data *d, bool rehearse)
+{
+    struct progress p = {.c = c};
+    enum xenlu_code code;
+
+    xenlu_set_progress(c->lu, progress, &p);
+    code = (rehearse ? xenlu_rehearse : xenlu_apply)(c->lu, c->timeout, &d->result, &d->err);
+    xenlu_set_progress(c->lu, NULL, NULL);
+    progress_done(&p);
+
+    return code;
+}
+
+/* ---- begin ---- */
+
+static Lu__Plan *make_plan(struct cli *c, const struct attempt_data *d, Lu__Kind kind)
+{
+    Lu__Plan *plan = record_alloc(sizeof(*plan));
+    Lu__Staged *staged = staged_read(d->before->host);
+
+    lu__plan__init(plan);
+    plan->kind = kind;
+    plan->timeout_s = c->timeout;
+    plan->max_pause_ns = c->max_pause_ms * INT64_C(1000000);
+    if (kind == LU__KIND__UPDATE && staged) {
+        plan->target = staged->target;
+        staged->target = NULL;
+    }
+    if (staged)
+        lu__staged__free_unpacked(staged, NULL);
+    plan->prediction = record_alloc(sizeof(*plan->prediction));
+    lu__prediction__init(plan->prediction);
+    plan->prediction->pause_ns = d->prediction->pause_ns;
+    plan->prediction->source_ns = d->prediction->source_ns;
+    plan->prediction->basis = record_text(d->prediction->basis);
+
+    return plan;
+}
+
+static int begin(struct cli *c, struct attempt_data *d, Lu__Kind kind)
+{
+    Lu__Begin *b = record_alloc(sizeof(*b));
+    struct record_why why;
+
+    lu__begin__init(b);
+    b->id = d->id;
+    b->time_ns = record_now();
+    b->tool = record_text(LU_TOOLS_VERSION);
+    b->pid = getpid();
+    b->plan = make_plan(c, d, kind);
+    b->before = d->before;
+    d->before = NULL;
+    catch_signals();
+    if (journal_begin(&d->journal, b, &why))
+        return complain_text(c, EXIT_ERROR, "journal",
+                             "make room, or set XEN_LIVEUPDATE_DIR to a directory that can be "
+                             "written",
+                             "the journal: %s; nothing has been tried", why.text);
+    d->begin = b;
+    d->before = b->before;
+    notify_begin(b);
+    json_object_set_new(c->out, "id", json_integer(b->id));
+
+    return EXIT_DONE;
+}
+
+/* ---- end ---- */
+
+static Lu__End *new_end(const struct attempt_data *d, Lu__Outcome outcome, const char *message)
+{
+    Lu__End *end = record_alloc(sizeof(*end));
+
+    lu__end__init(end);
+    end->id = d->id;
+    end->time_ns = record_now();
+    end->outcome = outcome;
+    end->message = record_text(message);
+
+    return end;
+}
+
+static void write_end(struct cli *c, struct attempt_data *d, Lu__End *end)
+{
+    struct record_why why;
+
+    if (journal_end(&d->journal, end, &why))
+        warn(c, "the journal: %s", why.text);
+    else
+        notify_end(d->begin, end);
+    update_metrics(c, &d->journal);
+}
+
+static void end_failed(struct cli *c, struct attempt_data *d)
+{
+    Lu__End *end;
+    struct xenlu_result r;
+
+    /* It may still come: whoever asks next will know. */
+    if (d->code == XENLU_TIMEOUT &&
+        (xenlu_get_result(c->lu, &r, NULL) || r.state != XENLU_STATE_FAILED))
+        return;
+    if (d->code == XENLU_TIMEOUT)
+        d->result = r;
+
+    if (d->code == XENLU_FAILED || d->code == XENLU_TIMEOUT) {
+        end = new_end(d, LU__OUTCOME__FAILED, d->err.message);
+        end->result = journal_result(&d->result);
+    } else {
+        end = new_end(d, LU__OUTCOME__NOT_TRIED, d->err.message);
+    }
+    write_end(c, d, end);
+}
+
+/* Returns an exit code: are all still there? */
+static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
+{
+    Lu__End *end = new_end(d, rehearsal ? LU__OUTCOME__REHEARSED : LU__OUTCOME__DONE,
+                           rehearsal ? "rehearsed" : "all that were there still are");
+    json_t *missing = json_array();
+    struct record_why why;
+    int rc = EXIT_DONE;
+
+    end->result = journal_result(&d->result);
+    if (manifest_take(c->lu, &end->after, &why)) {
+        rc = complain_text(c, EXIT_ERROR, "inventory", "look at the domains: xl list",
+                           "Xen was updated, but who survived cannot be told: %s", why.text);
+    } else {
+        manifest_compare(d->before, end->after, &end->missing, &end->n_missing);
+    }
+    for (size_t i = 0; i < end->n_missing; i++) {
+        fprintf(stderr, "missing: %s\n", end->missing[i]);
+        json_array_append_new(missing, json_string(end->missing[i]));
+    }
+    json_object_set_new(c->out, "missing", missing);
+    if (end->n_missing)
+        rc = complain_text(c, EXIT_ERROR, "lost", "look at the domains: xl list, xl dmesg",
+                           "%s, but not all is there that was there before: %s",
+                           rehearsal ? "rehearsed" : "Xen was updated", end->missing[0]);
+    if (rc) {
+        end->outcome = LU__OUTCOME__LOST;
+        free(end->message);
+        end->message = record_text("not all is there that was there before");
+    } else if (!rehearsal) {
+        say(c, "survivors: all of %zu domains, %zu devices\n", d->before->n_domains,
+            d->before->n_devices);
+    }
+    write_end(c, d, end);
+
+    return rc;
+}
+
+/* ---- what is said of it ---- */
+
+static void tell_prediction(struct cli *c, struct attempt_data *d)
+{
+    json_object_set_new(c->out, "prediction", message_json(&d->prediction->base));
+    print_prediction(c, d->prediction);
+}
+
+static void predict(struct attempt_data *d, const Lu__Result *rehearsed)
+{
+    if (d->prediction)
+        lu__prediction__free_unpacked(d->prediction, NULL);
+    d->prediction = predict_pause(&d->journal, d->before, rehearsed);
+}
+
+static void compare_prediction(struct cli *c, const struct attempt_data *d)
+{
+    int64_t predicted = d->prediction->pause_ns, real = d->result.pause_ns;
+    char text[32];
+
+    format_ms(text, sizeof(text), predicted);
+    say(c, "predicted pause: %s (%+.0f %% of the real one)\n", text,
+        real > 0 ? 100.0 * (predicted - real) / real : 0.0);
+}
+
+static void add_outcome_facts(struct attempt_data *d, const char *outcome)
+{
+    const char *phase = xenlu_phase_name(d->result.phase);
+
+    facts_add(&d->facts, "OUTCOME", "%s", outcome);
+    facts_add(&d->facts, "PAUSE_NS", "%" PRId64, d->result.pause_ns);
+    if (d->code) {
+        facts_add(&d->facts, "ERROR", "%s", d->err.message);
+        facts_add(&d->facts, "PHASE", "%s", d->code == XENLU_FAILED && phase ? phase : "");
+        facts_add(&d->facts, "RESOURCE", "%s", d->code == XENLU_FAILED ? d->result.resource : "");
+        if (d->err.domid != XENLU_NO_DOMAIN)
+            facts_add(&d->facts, "DOMAIN", "%u", d->err.domid);
+        else
+            facts_add(&d->facts, "DOMAIN", "%s", "");
+    }
+}
+
+/* ---- the attempt ---- */
+
+/* With a limit to keep: rehearses and predicts.  EXIT_DONE: it will be kept. */
+static int keep_limit(struct cli *c, struct attempt_data *d)
+{
+    int64_t limit = c->max_pause_ms * INT64_C(1000000);
+    char predicted[32];
+
+    d->code = attempt(c, d, true);
+    if (d->code && d->code != XENLU_UNSUPPORTED) {
+        end_failed(c, d);
+        return complain(c, &d->err);
+    }
+    if (!d->code) {
+        Lu__Result *r = journal_result(&d->result);
+
+        predict(d, r);
+        lu__result__free_unpacked(r, NULL);
+    }
+    tell_prediction(c, d);
+    if (d->prediction->pause_ns <= limit)
+        return EXIT_DONE;
+
+    format_ms(predicted, sizeof(predicted), d->prediction->pause_ns);
+    write_end(c, d, new_end(d, LU__OUTCOME__NOT_TRIED, "the pause would be longer than allowed"));
+
+    return complain_text(c, EXIT_REFUSED, "pause-too-long",
+                         "allow a longer pause, or have fewer domains",
+                         "the pause would be %s, longer than the %u ms that are allowed (%s); "
+                         "nothing has been tried",
+                         predicted, c->max_pause_ms, d->prediction->basis);
+}
+
+static int execute(struct cli *c, struct attempt_data *d)
+{
+    int rc;
+
+    if (c->max_pause_ms) {
+        rc = keep_limit(c, d);
+        if (rc)
+            return rc;
+    }
+
+    say(c, "updating: generation %u, Xen %s\n", d->before->host->generation,
+        d->before->host->version);
+    fflush(stdout);
+    d->code = attempt(c, d, false);
+    if (!d->code || d->code == XENLU_FAILED)
+        json_object_set_new(c->out, "result", json_result(&d->result));
+    if (d->code) {
+        rc = complain(c, &d->err);
+        end_failed(c, d);
+        add_outcome_facts(d, "failed");
+        run_post_hook(c, "on-failure", &d->facts);
+        return rc;
+    }
+
+    print_result(c, &d->result);
+    compare_prediction(c, d);
+    rc = end_done(c, d, false);
+    add_outcome_facts(d, rc ? "lost" : "done");
+    run_post_hook(c, rc ? "on-failure" : "post-apply", &d->facts);
+    staged_write(NULL, NULL, &(struct record_why){0});
+
+    return rc;
+}
+
+/* The journal, the manifest and a prediction. */
+static int prepare(struct cli *c, struct attempt_data *d)
+{
+    int rc = open_journal(c, &d->journal);
+
+    if (rc)
+        return rc;
+    rc = take_manifest(c, &d->before);
+    if (rc)
+        return rc;
+    predict(d, NULL);
+    d->id = journal_next_id(&d->journal);
+
+    return EXIT_DONE;
+}
+
+static void release(struct attempt_data *d)
+{
+    if (d->before && !d->begin)
+        lu__manifest__free_unpacked(d->before, NULL);
+    if (d->prediction)
+        lu__prediction__free_unpacked(d->prediction, NULL);
+    facts_free(&d->facts);
+    journal_close(&d->journal);
+}
+
+static void update_facts(struct cli *c, struct attempt_data *d)
+{
+    Lu__Staged *staged = staged_read(d->before->host);
+
+    base_facts(c, &d->facts);
+    facts_add(&d->facts, "VERB", "apply");
+    facts_add(&d->facts, "ID", "%u", d->id);
+    facts_add(&d->facts, "DOMAINS", "%zu", d->before->n_domains);
+    facts_add(&d->facts, "TARGET", "%s", staged ? staged->target->path : "");
+    facts_add(&d->facts, "TARGET_VERSION", "%s", staged ? staged->target->version : "");
+    facts_add(&d->facts, "TARGET_CHANGESET", "%s", staged ? staged->target->changeset : "");
+    facts_add(&d->facts, "PREDICTED_PAUSE_NS", "%" PRId64, d->prediction->pause_ns);
+    if (staged)
+        lu__staged__free_unpacked(staged, NULL);
+}
+
+/* Everything before the first side effect. */
+static int may_update(struct cli *c, struct attempt_data *d)
+{
+    int rc = run_pre_hook(c, "pre-check", &d->facts);
+
+    if (!rc)
+        rc = check_domains(c, stderr, d->before);
+    if (rc == EXIT_REFUSED && !json_object_get(c->out, "error"))
+        return complain_text(c, rc, "refused", "xen-liveupdate check lists all reasons",
+                             "the check refuses; nothing has been tried");
+    if (!rc && c->dry_run)
+        tell_prediction(c, d);
+    if (!rc && !c->dry_run)
+        rc = run_pre_hook(c, "pre-apply", &d->facts);
+
+    return rc;
+}
+
+static int apply(struct cli *c, struct attempt_data *d)
+{
+    int rc = prepare(c, d);
+
+    if (rc)
+        return rc;
+    update_facts(c, d);
+    rc = may_update(c, d);
+    if (rc)
+        return rc;
+    if (c->dry_run) {
+        say(c, "would update: generation %u, Xen %s\n", d->before->host->generation,
+            d->before->host->version);
+        return EXIT_DONE;
+    }
+    rc = begin(c, d, LU__KIND__UPDATE);
+
+    return rc ? rc : execute(c, d);
+}
+
+/* Xen is not asked: it might be ready by then, and go ahead without an entry in the journal. */
+static int complain_busy(struct cli *c)
+{
+    return complain_text(c, EXIT_BUSY, xenlu_code_name(XENLU_BUSY), "try again in a moment",
+                         "an update is under way or has not settled yet");
+}
+
+int verb_apply(struct cli *c)
+{
+    struct attempt_data d = {.journal = {.lock = -1}};
+    struct xenlu_status status;
+    struct xenlu_error err;
+    int rc;
+
+    if (xenlu_get_status(c->lu, &status, &err))
+        return complain(c, &err);
+    if (status.busy)
+        return complain_busy(c);
+    if (!status.nr_slots || !status.staged) {
+        /* Xen's own answer says which; a dry run asks for nothing. */
+        if (c->dry_run)
+            return complain_text(c, EXIT_ERROR, "not-ready", "", "%s",
+                                 status.nr_slots ? "no target is staged"
+                                                 : "no region was reserved");
+        if (!xenlu_apply(c->lu, c->timeout, &d.result, &err))
+            return EXIT_DONE;
+        return complain(c, &err);
+    }
+
+    rc = apply(c, &d);
+    release(&d);
+
+    return rc;
+}
+
+static int rehearse(struct cli *c, struct attempt_data *d)
+{
+    Lu__Result *r;
+    int rc = prepare(c, d);
+
+    if (rc)
+        return rc;
+    if (c->dry_run) {
+        tell_prediction(c, d);
+        say(c, "would rehearse\n");
+        return EXIT_DONE;
+    }
+    rc = begin(c, d, LU__KIND__REHEARSAL);
+    if (rc)
+        return rc;
+
+    d->code = attempt(c, d, true);
+    if (!d->code || d->code == XENLU_FAILED)
+        json_object_set_new(c->out, "result", json_result(&d->result));
+    if (d->code) {
+        rc = complain(c, &d->err);
+        end_failed(c, d);
+        return rc;
+    }
+    print_result(c, &d->result);
+    r = journal_result(&d->result);
+    predict(d, r);
+    lu__result__free_unpacked(r, NULL);
+    tell_prediction(c, d);
+
+    return end_done(c, d, true);
+}
+
+int verb_rehearse(struct cli *c)
+{
+    struct attempt_data d = {.journal = {.lock = -1}};
+    struct xenlu_status status;
+    struct xenlu_error err;
+    int rc;
+
+    if (xenlu_get_status(c->lu, &status, &err))
+        return complain(c, &err);
+    if (status.busy)
+        return complain_busy(c);
+    if (!status.can_rehearse) {
+        if (c->dry_run || !xenlu_rehearse(c->lu, c->timeout, &d.result, &err))
+            return EXIT_DONE;
+        return complain(c, &err);
+    }
+    rc = rehearse(c, &d);
+    release(&d);
+
+    return rc;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * xen-liveupdate: what its files share.
+ *
+ * A verb does its work, tells people on stdout (print_*() in text.c) and puts
+ * the same facts into one JSON object (json_*() in json.c), which main() prints
+ * in their place with --json.  Errors go to stderr in either case.
+ */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "../record/record.h"
+#include "xenliveupdate.h"
+
+/* Exit codes. */
+enum {
+    EXIT_DONE = 0,
+    EXIT_ERROR = 1,
+    EXIT_BUSY = 2,    /* try again */
+    EXIT_REFUSED = 3, /* by the check: nothing has been tried */
+};
+
+struct cli {
+    bool json, quiet, verbose, dry_run;
+    const char *append;        /* --append */
+    const char *format;        /* --format */
+    unsigned int timeout;      /* --timeout, seconds */
+    unsigned int max_pause_ms; /* --max-pause, 0: any */
+    bool last, rehearsed;      /* --last, --rehearsed */
+    char **args;               /* behind the verb */
+    int nr_args;
+
+    struct xenlu *lu;
+    json_t *out; /* the verb's facts */
+};
+
+/* Text that people read, unless --json or --quiet. */
+void say(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* One error on stderr, and in the JSON object; returns the exit code for it. */
+int complain(struct cli *c, const struct xenlu_error *err);
+/* The same for an error that is not the library's; @code never changes, @advice may be "". */
+int complain_text(struct cli *c, int exit_code, const char *code, const char *advice,
+                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Something that does not keep the verb from being done. */
+void warn(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- text.c ---- */
+
+void print_status(const struct cli *c, const struct xenlu_status *s);
+void print_target(const struct cli *c, const char *path, const struct xenlu_target *t);
+void print_result(const struct cli *c, const struct xenlu_result *r);
+/* "refused: domain 3: grant: reason (EOPNOTSUPP)" for each. */
+void print_refusals(FILE *to, const struct xenlu_refusal *list, unsigned int nr,
+                    const Lu__Manifest *names);
+/* "41.234 ms" */
+void format_ms(char *text, size_t size, int64_t ns);
+/* "2026-01-31 12:00:00", local time */
+void format_time(char *text, size_t size, int64_t time_ns);
+void print_prediction(const struct cli *c, const Lu__Prediction *p);
+
+/* ---- json.c ---- */
+
+json_t *json_status(const struct xenlu_status *s);
+json_t *json_target(const char *path, const struct xenlu_target *t);
+json_t *json_result(const struct xenlu_result *r);
+json_t *json_refusals(const struct xenlu_refusal *list, unsigned int nr);
+json_t *json_error(const char *code, const struct xenlu_error *err);
+
+/* Begin and end of an attempt, and its outcome; null for NULL. */
+json_t *json_attempt(const struct attempt *a);
+
+/* ---- common.c: what several verbs do ---- */
+
+/*
+ * The journal, locked, with what had been cut off completed.  Returns an exit code;
+ * on EXIT_DONE the caller closes it.
+ */
+int open_journal(struct cli *c, struct journal *j);
+/* The same, but as well as it can be done now: read only, or not completed. */
+int read_journal(struct cli *c, struct journal *j);
+/* The manifest of the host as it is. */
+int take_manifest(struct cli *c, Lu__Manifest **m);
+/* What the journal's metrics are now; a warning if they cannot be written. */
+void update_metrics(struct cli *c, const struct journal *j);
+/* Facts that every hook gets. */
+void base_facts(struct cli *c, struct facts *f);
+/* A pre-hook: its failure refuses. */
+int run_pre_hook(struct cli *c, const char *name, const struct facts *f);
+/* A hook behind the event: its failure is a warning. */
+void run_post_hook(struct cli *c, const char *name, const struct facts *f);
+/* Asks every resource; refusals go to @to as text.  EXIT_DONE if there are none. */
+int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names);
+Lu__Target *target_message(const char *path, const struct xenlu_target *t);
+
+/* ---- verbs ---- */
+
+int verb_stage(struct cli *c);
+int verb_unstage(struct cli *c);
+int verb_status(struct cli *c);
+int verb_check(struct cli *c);    /* check.c */
+int verb_apply(struct cli *c);    /* apply.c */
+int verb_rehearse(struct cli *c); /* apply.c */
+int verb_abort(struct cli *c);
+int verb_result(struct cli *c);
+int verb_history(struct cli *c);     /* history.c */
+int verb_report(struct cli *c);      /* report.c */
+int verb_inspect(struct cli *c);     /* inspect.c */
+int verb_read_stream(struct cli *c); /* inspect.c */
+int verb_fault(struct cli *c);       /* fault.c */
+
+#endif /* CLI_H */

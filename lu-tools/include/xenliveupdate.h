@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * libxenliveupdate: replace the running Xen while every domain lives on.
+ *
+ * How an update goes:
+ *
+ *     struct xenlu *lu;
+ *     struct xenlu_error err;
+ *     struct xenlu_result result;
+ *
+ *     if (xenlu_open(&lu, &err) ||
+ *         xenlu_stage(lu, "/boot/xen-4.17.6.gz", NULL, NULL, &err) ||
+ *         xenlu_apply(lu, 60, &result, &err))
+ *             fprintf(stderr, "%s\n", err.message);
+ *     xenlu_close(lu);
+ *
+ * The handle stays valid across the update: the calling process is stopped with
+ * its domain, wakes up under the new Xen, and xenlu_apply() returns what became
+ * of it.
+ *
+ * Every function that can fail returns XENLU_OK (0) or what is wrong, and fills
+ * *err then (err may be NULL).  Nothing is printed.  A handle is for one thread
+ * at a time, and not for a child after fork().  All of it is for root in the
+ * hardware domain (dom0).
+ *
+ * Stable: within one major version of the library functions and structures only
+ * grow at their end; structures are filled by the library, never by the caller.
+ */
+#ifndef XENLIVEUPDATE_H
+#define XENLIVEUPDATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- errors ---- */
+
+enum xenlu_code {
+    XENLU_OK = 0,
+    XENLU_NO_MEMORY,
+    XENLU_SYSTEM, /* a file or a hypercall failed for a reason of its own: see errnum */
+
+    /* This process cannot do it. */
+    XENLU_NO_XEN,      /* not running on Xen, or not as root */
+    XENLU_NOT_DOM0,    /* not the hardware domain, or not privileged there */
+    XENLU_UNSUPPORTED, /* the running Xen was built without (this part of) live update */
+
+    /* Not now. */
+    XENLU_BUSY,             /* an update is under way, or not settled yet: try again */
+    XENLU_NOT_STAGED,       /* there is no staged target */
+    XENLU_NOTHING_TO_ABORT, /* no update is scheduled */
+    XENLU_NO_STREAM,        /* no stream to read: neither rehearsed nor started by an update */
+
+    /* The target. */
+    XENLU_TRUNCATED, /* the file ends before its content does */
+    XENLU_BAD_FILE,  /* a damaged archive, or an ELF file that contradicts itself */
+    XENLU_NOT_ELF,
+    XENLU_NOT_XEN,
+    XENLU_NOT_MULTIBOOT2,
+    XENLU_NOT_RELOCATABLE,
+    XENLU_NO_NOTE,        /* a Xen built without live update */
+    XENLU_FORMAT_TOO_OLD, /* it cannot read what the running Xen writes */
+    XENLU_FORMAT_TOO_NEW, /* it no longer reads what the running Xen writes */
+    XENLU_DOES_NOT_FIT,   /* it cannot run at the address of the slot */
+    XENLU_OPTION_REFUSED, /* an option that must not change */
+    XENLU_BOOT_INFO,      /* command line or memory map too long */
+
+    /* The region. */
+    XENLU_NO_REGION,        /* Xen was booted without liveupdate=<size> */
+    XENLU_REGION_TOO_SMALL, /* size_needed tells what would do */
+
+    /* The update. */
+    XENLU_REFUSED, /* the check found something that cannot be carried */
+    XENLU_FAILED,  /* tried, undone, domains go on: see the result */
+    XENLU_TIMEOUT, /* no outcome in time; it may still come */
+};
+
+struct xenlu_error {
+    enum xenlu_code code;
+    int errnum;           /* errno, 0: none belongs to it */
+    uint32_t domid;       /* the domain it is about, XENLU_NO_DOMAIN: none */
+    uint64_t size_needed; /* XENLU_REGION_TOO_SMALL: bytes of the whole region, else 0 */
+    char message[512];    /* what and why: one sentence */
+    char advice[256];     /* what to do about it, may be "" */
+};
+
+#define XENLU_NO_DOMAIN UINT32_MAX
+
+/* "region-too-small" and the like; never changes. */
+const char *xenlu_code_name(enum xenlu_code code);
+
+/* ---- the handle ---- */
+
+struct xenlu;
+
+/* XENLU_NO_XEN, XENLU_NO_MEMORY.  *lu is closed by xenlu_close(). */
+enum xenlu_code xenlu_open(struct xenlu **lu, struct xenlu_error *err);
+/* @lu may be NULL. */
+void xenlu_close(struct xenlu *lu);
+
+/* ---- what is ---- */
+
+struct xenlu_status {
+    char version[64]; /* of the running Xen, as in "xl info" */
+    char changeset[64];
+    uint32_t generation;    /* live updates since the host booted */
+    uint16_t format;        /* of the stream that the running Xen writes */
+    uint16_t format_oldest; /* the oldest that it reads */
+    uint32_t nr_slots;      /* 0: no region was reserved */
+    uint32_t nr_resources;  /* kinds of things that an update carries */
+    uint64_t region_start;  /* machine address; all slots */
+    uint64_t region_size;   /* bytes */
+    uint64_t slot_start;    /* where the next target goes */
+    uint64_t slot_size;     /* bytes */
+    bool staged;            /* a target is loaded */
+    bool busy;              /* an update is under way or settling: see phase */
+    bool can_rehearse;
+    bool can_fault;    /* a debug build: xenlu_set_fault() works */
+    bool crash_loaded; /* a crash kernel is armed; it has to be loaded again after an update */
+    uint32_t phase;    /* of the update under way; xenlu_phase_name() */
+    char build_id[72]; /* of the running Xen, hexadecimal, "": none */
+    char command_line[1024];
+};
+
+/* XENLU_NOT_DOM0, XENLU_UNSUPPORTED. */
+enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status,
+                                 struct xenlu_error *err);
+
+/* Phases are numbered from 0 (idle) on; NULL behind the last. */
+const char *xenlu_phase_name(uint32_t phase);
+
+/* ---- what there is to carry ---- */
+
+struct xenlu_inventory {
+    uint32_t nr_domains;
+    uint32_t nr_cpus;      /* physical, online */
+    uint64_t total_pages;  /* of 4 KiB: the host's memory */
+    uint64_t free_pages;   /* not used by anybody */
+    uint64_t needed_pages; /* that an update wants to be free */
+};
+
+#define XENLU_DOMAIN_HARDWARE (1u << 0) /* dom0 */
+#define XENLU_DOMAIN_HVM      (1u << 1)
+#define XENLU_DOMAIN_PAUSED   (1u << 2) /* by the toolstack */
+#define XENLU_DOMAIN_SHUTDOWN (1u << 3)
+#define XENLU_DOMAIN_DYING    (1u << 4)
+
+struct xenlu_domain {
+    uint32_t domid;
+    uint32_t flags; /* XENLU_DOMAIN_* */
+    uint32_t nr_vcpus;
+    uint32_t nr_online; /* vCPUs that are not down */
+    uint64_t pages;     /* of 4 KiB */
+    uint64_t max_pages;
+    uint8_t handle[16]; /* UUID */
+    uint64_t reserved[4];
+};
+
+/*
+ * All domains, in the order of their numbers: to be compared after an update, by
+ * whichever Xen runs then.  *domains is the caller's to free(); it has
+ * inventory->nr_domains entries.  XENLU_UNSUPPORTED.
+ */
+enum xenlu_code xenlu_get_inventory(struct xenlu *lu, struct xenlu_inventory *inventory,
+                                    struct xenlu_domain **domains, struct xenlu_error *err);
+
+/* ---- the target ---- */
+
+struct xenlu_target {
+    char version[32]; /* "4.17.6-lu" */
+    char changeset[64];
+    uint16_t format;        /* of the stream that it writes */
+    uint16_t format_oldest; /* the oldest that it reads */
+    uint64_t footprint;     /* bytes that a slot must have for it */
+    uint64_t entry;         /* machine address of its entry point */
+    char command_line[1024];
+    unsigned int nr_segments;
+    struct {
+        char name[16];
+        uint64_t start;  /* machine address */
+        uint64_t size;   /* bytes */
+        uint32_t crc32c; /* of all bytes, zeroes at the end included */
+    } segment[4];
+    char build_id[72]; /* hexadecimal, "": none */
+};
+
+/*
+ * Can the Xen in file @path follow the running one?  Changes nothing.  @append:
+ * options to be added to its command line, NULL: none.  @target may be NULL.
+ * Errors: those of "The target" and "The region" above; XENLU_SYSTEM if the file
+ * cannot be read.
+ */
+enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const char *append,
+                                   struct xenlu_target *target, struct xenlu_error *err);
+
+/*
+ * The same, and loads it.  Has no effect on domains and replaces what was staged
+ * before; after an error what was staged before still is.  Also XENLU_BUSY.
+ */
+enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
+                            struct xenlu_target *target, struct xenlu_error *err);
+
+/* XENLU_NOT_STAGED, XENLU_BUSY. */
+enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err);
+
+/* ---- the update ---- */
+
+struct xenlu_refusal {
+    uint32_t domid; /* XENLU_NO_DOMAIN: the host */
+    int errnum;
+    char resource[32]; /* what cannot be carried */
+    char reason[192];  /* why, in words */
+};
+
+/*
+ * Asks every resource of every domain whether it can be carried, while domains
+ * run.  Returns XENLU_OK whatever the answers are; *nr == 0: an update would go
+ * ahead.  *refusals is the caller's to free().  XENLU_BUSY.
+ */
+enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, unsigned int *nr,
+                            struct xenlu_error *err);
+
+enum xenlu_state {
+    XENLU_STATE_NONE = 0, /* no attempt yet */
+    XENLU_STATE_SCHEDULED,
+    XENLU_STATE_RUNNING,
+    XENLU_STATE_FAILED, /* everything is as it was; error, phase, reason tell more */
+    XENLU_STATE_REHEARSED,
+    XENLU_STATE_DONE, /* the running Xen was started by a live update */
+};
+const char *xenlu_state_name(enum xenlu_state state);
+
+#define XENLU_NR_PHASES 16
+
+struct xenlu_result {
+    enum xenlu_state state;
+    uint32_t generation; /* of the Xen that answers */
+    uint32_t attempts;   /* of this Xen */
+    int errnum;          /* of a failure, else 0 */
+    uint32_t phase;      /* where it failed */
+    uint32_t domid;      /* whose resource failed, XENLU_NO_DOMAIN: none */
+    char resource[32];
+    char reason[192];
+    char from[64];                     /* version of the source, "" if none */
+    char to[64];                       /* version of the Xen that answers */
+    int64_t pause_ns;                  /* first vCPU stopped until first vCPU runs, -1: none */
+    int64_t phase_ns[XENLU_NR_PHASES]; /* -1: not entered */
+    uint64_t stream_bytes;
+    uint64_t nr_records;
+    uint64_t nr_events; /* interrupts collected in the pause and delivered after it */
+    uint32_t nr_domains;
+    uint32_t nr_vcpus;
+};
+
+/* What became of the last attempt. */
+enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result,
+                                 struct xenlu_error *err);
+
+/*
+ * Updates to the staged target.  Returns when the new Xen runs and has settled,
+ * or when the attempt has failed; XENLU_TIMEOUT if neither came to pass within
+ * @timeout seconds (0: wait for ever) after it has been taken back if that was
+ * still possible.  Does not check first: see xenlu_check().  *result (may be NULL)
+ * is filled on success and with XENLU_FAILED.
+ * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_FAILED.
+ */
+enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
+                            struct xenlu_error *err);
+
+/*
+ * Everything but the jump: pauses, saves, verifies, and lets domains go on.
+ * Needs no target.  As xenlu_apply() else; also XENLU_UNSUPPORTED.
+ */
+enum xenlu_code xenlu_rehearse(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
+                               struct xenlu_error *err);
+
+/*
+ * Calls @progress again and again (every 20 ms, when domains run) while
+ * xenlu_apply() or xenlu_rehearse() waits, with the phase that Xen is in.  It may
+ * call xenlu_abort().  NULL: nobody is called.
+ */
+typedef void xenlu_progress_fn(struct xenlu *lu, uint32_t phase, void *data);
+void xenlu_set_progress(struct xenlu *lu, xenlu_progress_fn *progress, void *data);
+
+/* Takes back an update that has not begun.  XENLU_NOTHING_TO_ABORT; XENLU_BUSY: too late. */
+enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err);
+
+/*
+ * The stream of the last rehearsal, or that the running Xen was started with.
+ * *buf is the caller's to free().  XENLU_NO_STREAM, XENLU_BUSY.
+ */
+enum xenlu_code xenlu_read_stream(struct xenlu *lu, void **buf, size_t *size,
+                                  struct xenlu_error *err);
+
+/* ---- for tests, with debug builds of Xen ---- */
+
+struct xenlu_fault {
+    uint32_t hit;      /* how often the point that was set before has been hit */
+    bool exists;       /* the point asked for can be hit */
+    char resource[32]; /* its resource */
+};
+
+/*
+ * The next attempt fails once in @phase, when resource number @resource (below
+ * nr_resources) gets its turn.  @phase 0: no fault any more.
+ */
+enum xenlu_code xenlu_set_fault(struct xenlu *lu, uint32_t phase, uint32_t resource,
+                                struct xenlu_fault *fault, struct xenlu_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* XENLIVEUPDATE_H */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the library share.
+ */
+#ifndef XENLU_INTERNAL_H
+#define XENLU_INTERNAL_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include <xen/xen.h>
+#include <liveupdate.h>
+
+#include "lu-kexec.h"
+#include "xenliveupdate.h"
+
+struct xenlu {
+    struct lu_xen *xen;
+    xenlu_progress_fn *progress; /* NULL: none */
+    void *progress_data;
+};
+
+/* Fills *err (unless NULL) and returns @code. */
+enum xenlu_code xenlu_fail(struct xenlu_error *err, enum xenlu_code code, int errnum,
+                           const char *advice, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The same from what the layer below says. */
+enum xenlu_code xenlu_fail_kexec(struct xenlu_error *err, const struct lu_kexec_why *why);
+
+/*
+ * A sub-command, after it has been made sure that the running Xen has them.  See
+ * lu_xen_liveupdate().  An error that is not the same for all is left to the
+ * caller: XENLU_SYSTEM, with errnum.
+ */
+enum xenlu_code xenlu_op(struct xenlu *lu, struct xen_liveupdate *op, void *buf, size_t size,
+                         struct xenlu_error *err);
+enum xenlu_code xenlu_query(struct xenlu *lu, struct xen_liveupdate_query *query,
+                            struct xenlu_error *err);
+
+#endif /* XENLU_INTERNAL_H */

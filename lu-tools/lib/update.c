@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The update itself: check, execute, and wait for the outcome.
+ *
+ * Execution is asynchronous.  The process that waits is stopped with its domain
+ * and goes on under the new Xen; it sees the generation grow.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "internal.h"
+
+#define POLL_NS    (20 * 1000 * 1000)
+#define READ_CHUNK (256u << 10)
+/* Refusals that are asked for at first; asked again if there are more. */
+#define REFUSALS_ROOM 64u
+
+static void copy_text(char *to, size_t size, const char *from, size_t from_size)
+{
+    snprintf(to, size, "%.*s", (int)strnlen(from, from_size), from);
+}
+
+/* ---- check ---- */
+
+static enum xenlu_code check_room(struct xenlu *lu, uint32_t room,
+                                  struct xen_liveupdate_refusal **list, uint32_t *found,
+                                  struct xenlu_error *err)
+{
+    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_check, .u.check.nr = room};
+    size_t size = room * sizeof(**list);
+    enum xenlu_code code;
+
+    *list = calloc(room, sizeof(**list));
+    if (!*list)
+        return xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory");
+    code = xenlu_op(lu, &op, *list, size, err);
+    *found = op.u.check.nr;
+
+    return code;
+}
+
+enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, unsigned int *nr,
+                            struct xenlu_error *err)
+{
+    struct xen_liveupdate_refusal *list;
+    uint32_t room = REFUSALS_ROOM, found;
+    enum xenlu_code code = check_room(lu, room, &list, &found, err);
+
+    *refusals = NULL;
+    *nr = 0;
+    if (!code && found > room) {
+        free(list);
+        room = found;
+        code = check_room(lu, room, &list, &found, err);
+    }
+    if (!code && found && !list[0].reason[0])
+        snprintf(list[0].reason, sizeof(list[0].reason), "no reason given");
+    /* Xen collects a limited number; what it has dropped is blank. */
+    if (!code)
+        while (*nr < found && *nr < room && list[*nr].reason[0])
+            ++*nr;
+    if (!code && *nr) {
+        *refusals = calloc(*nr, sizeof(**refusals));
+        if (!*refusals)
+            code = xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory");
+    }
+    for (unsigned int i = 0; !code && i < *nr; i++) {
+        struct xenlu_refusal *r = &(*refusals)[i];
+
+        r->domid = list[i].domid;
+        r->errnum = list[i].error;
+        copy_text(r->resource, sizeof(r->resource), list[i].resource, sizeof(list[i].resource));
+        copy_text(r->reason, sizeof(r->reason), list[i].reason, sizeof(list[i].reason));
+    }
+    free(list);
+
+    return code;
+}
+
+/* ---- result ---- */
+
+const char *xenlu_state_name(enum xenlu_state state)
+{
+    static const char *const names[] = {
+        [XENLU_STATE_NONE] = "none",           [XENLU_STATE_SCHEDULED] = "scheduled",
+        [XENLU_STATE_RUNNING] = "running",     [XENLU_STATE_FAILED] = "failed",
+        [XENLU_STATE_REHEARSED] = "rehearsed", [XENLU_STATE_DONE] = "done",
+    };
+
+    return (unsigned int)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+_Static_assert((int)XENLU_STATE_DONE == XEN_LIVEUPDATE_STATE_done, "states");
+_Static_assert(XENLU_NO_DOMAIN == XEN_LIVEUPDATE_NO_DOMAIN, "no domain");
+
+enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)
+{
+    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_result};
+    const struct xen_liveupdate_result *x = &op.u.result;
+    enum xenlu_code code = xenlu_op(lu, &op, NULL, 0, err);
+
+    *r = (struct xenlu_result){.pause_ns = -1, .domid = XENLU_NO_DOMAIN};
+    if (code)
+        return code;
+
+    r->state = x->state;
+    r->generation = x->generation;
+    r->attempts = x->attempts;
+    r->errnum = x->error;
+    r->phase = x->phase;
+    r->domid = x->domid;
+    copy_text(r->resource, sizeof(r->resource), x->resource, sizeof(x->resource));
+    copy_text(r->reason, sizeof(r->reason), x->reason, sizeof(x->reason));
+    copy_text(r->from, sizeof(r->from), x->from, sizeof(x->from));
+    copy_text(r->to, sizeof(r->to), x->to, sizeof(x->to));
+    r->pause_ns = x->pause_ns;
+    for (unsigned int i = 0; i < XENLU_NR_PHASES; i++)
+        r->phase_ns[i] = x->phase_ns[i];
+    r->stream_bytes = x->stream_bytes;
+    r->nr_records = x->nr_records;
+    r->nr_events = x->nr_events;
+    r->nr_domains = x->nr_domains;
+    r->nr_vcpus = x->nr_vcpus;
+
+    return XENLU_OK;
+}
+
+/* ---- execute and wait ---- */
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void poll_delay(void)
+{
+    struct timespec t = {.tv_nsec = POLL_NS};
+
+    nanosleep(&t, NULL);
+}
+
+static enum xenlu_code attempt_failed(const struct xenlu_result *r, struct xenlu_error *err)
+{
+    const char *phase = xenlu_phase_name(r->phase);
+    char domain[32] = "the host";
+
+    if (r->domid != XENLU_NO_DOMAIN)
+        snprintf(domain, sizeof(domain), "domain %u", r->domid);
+    xenlu_fail(err, XENLU_FAILED, r->errnum, "see xen-liveupdate check, and Xen's log (xl dmesg)",
+               "the update failed in phase %s, resource %s, %s: %s (%s); all domains go on under "
+               "the same Xen",
+               phase ? phase : "?", r->resource[0] ? r->resource : "-", domain, r->reason,
+               strerror(r->errnum));
+    if (err)
+        err->domid = r->domid;
+
+    return XENLU_FAILED;
+}
+
+/* Too late: take it back if it has not begun. */
+static enum xenlu_code timed_out(struct xenlu *lu, unsigned int timeout, struct xenlu_error *err)
+{
+    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_abort};
+
+    if (!xenlu_op(lu, &op, NULL, 0, NULL))
+        return xenlu_fail(err, XENLU_TIMEOUT, ETIMEDOUT, "",
+                          "the update did not begin within %u seconds and was taken back", timeout);
+
+    return xenlu_fail(err, XENLU_TIMEOUT, ETIMEDOUT, "ask xen-liveupdate result",
+                      "no outcome within %u seconds", timeout);
+}
+
+/*
+ * Waits for the outcome of what was scheduled by generation @before, and until
+ * Xen takes another attempt.
+ */
+static enum xenlu_code wait_outcome(struct xenlu *lu, uint32_t before, enum xenlu_state wanted,
+                                    unsigned int timeout, struct xenlu_result *r,
+                                    struct xenlu_error *err)
+{
+    double deadline = now() + timeout;
+
+    for (;;) {
+        struct xen_liveupdate_query query;
+        /* In this order: what was idle before the result came may be another Xen. */
+        enum xenlu_code code = xenlu_get_result(lu, r, err);
+
+        if (!code)
+            code = xenlu_query(lu, &query, err);
+        if (code)
+            return code;
+
+        if (query.phase == XEN_LIVEUPDATE_PHASE_idle) {
+            bool jumped = r->generation != before;
+
+            if (r->state == wanted && jumped == (wanted == XENLU_STATE_DONE))
+                return XENLU_OK;
+            if (r->state == XENLU_STATE_FAILED)
+                return attempt_failed(r, err);
+        }
+
+        if (timeout && now() > deadline)
+            return timed_out(lu, timeout, err);
+        if (lu->progress)
+            lu->progress(lu, query.phase, lu->progress_data);
+        poll_delay();
+    }
+}
+
+static enum xenlu_code run(struct xenlu *lu, uint32_t op_nr, enum xenlu_state wanted,
+                           unsigned int timeout, struct xenlu_result *result,
+                           struct xenlu_error *err)
+{
+    struct xen_liveupdate op = {.op = op_nr};
+    struct xen_liveupdate_query query;
+    struct xenlu_result own;
+    struct lu_kexec_why why;
+    enum xenlu_code code = xenlu_query(lu, &query, err);
+
+    if (code)
+        return code;
+    if (lu_xen_liveupdate(lu->xen, &op, NULL, 0, &why)) {
+        if (why.errnum == ENOENT)
+            return xenlu_fail(err, XENLU_NOT_STAGED, ENOENT, "xen-liveupdate stage TARGET first",
+                              "no target is staged");
+        if (why.errnum == ENODEV)
+            return xenlu_fail(err, XENLU_NO_REGION, ENODEV,
+                              "set liveupdate=<size> on Xen's command line; it takes a reboot",
+                              "the running Xen has reserved no memory for a live update");
+        if (why.errnum == EOPNOTSUPP)
+            return xenlu_fail(err, XENLU_UNSUPPORTED, why.errnum, "",
+                              "the running Xen cannot do this");
+        return xenlu_fail_kexec(err, &why);
+    }
+
+    return wait_outcome(lu, query.generation, wanted, timeout, result ? result : &own, err);
+}
+
+void xenlu_set_progress(struct xenlu *lu, xenlu_progress_fn *progress, void *data)
+{
+    lu->progress = progress;
+    lu->progress_data = data;
+}
+
+enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
+                            struct xenlu_error *err)
+{
+    return run(lu, XEN_LIVEUPDATE_execute, XENLU_STATE_DONE, timeout, result, err);
+}
+
+enum xenlu_code xenlu_rehearse(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
+                               struct xenlu_error *err)
+{
+    return run(lu, XEN_LIVEUPDATE_rehearse, XENLU_STATE_REHEARSED, timeout, result, err);
+}
+
+enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err)
+{
+    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_abort};
+    struct xenlu_error own;
+    enum xenlu_code code = xenlu_op(lu, &op, NULL, 0, &own);
+
+    if (code == XENLU_SYSTEM && own.errnum == ENOENT)
+        return xenlu_fail(err, XENLU_NOTHING_TO_ABORT, ENOENT, "", "no update is scheduled");
+    if (code == XENLU_BUSY)
+        return xenlu_fail(err, XENLU_BUSY, EBUSY, "wait for the outcome: xen-liveupdate result",
+                          "too late: the update is running");
+    if (code && err)
+        *err = own;
+
+    return code;
+}
+
+/* ---- the stream ---- */
+
+enum xenlu_code xenlu_read_stream(struct xenlu *lu, void **buf, size_t *size,
+                                  struct xenlu_error *err)
+{
+    struct xenlu_error own;
+    uint64_t total = 1, at = 0;
+    uint8_t *stream = NULL;
+
+    *buf = NULL;
+    while (at < total) {
+        struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_read,
+                                    .u.read = {.offset = at, .length = READ_CHUNK}};
+        uint8_t *more = realloc(stream, at + READ_CHUNK);
+        enum xenlu_code code;
+
+        if (!more) {
+            free(stream);
+            return xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory for the stream");
+        }
+        stream = more;
+        code = xenlu_op(lu, &op, stream + at, READ_CHUNK, &own);
+        if (code) {
+            free(stream);
+            if (code == XENLU_SYSTEM && own.errnum == ENODATA)
+                return xenlu_fail(err, XENLU_NO_STREAM, ENODATA,
+                                  "xen-liveupdate rehearse makes one",
+                                  "there is no stream: this Xen was not started by a live update, "
+                                  "and none was rehearsed");
+            if (err)
+                *err = own;
+            return code;
+        }
+        if (!op.u.read.length)
+            break;
+        at += op.u.read.length;
+        total = op.u.read.total;
+    }
+    *buf = stream;
+    *size = at;
+
+    return XENLU_OK;
+}
+
+/* ---- faults ---- */
+
+enum xenlu_code xenlu_set_fault(struct xenlu *lu, uint32_t phase, uint32_t resource,
+                                struct xenlu_fault *fault, struct xenlu_error *err)
+{
+    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_fault,
+                                .u.fault = {.phase = phase, .resource = resource}};
+    struct xenlu_error own;
+    enum xenlu_code code = xenlu_op(lu, &op, NULL, 0, &own);
+
+    *fault = (struct xenlu_fault){0};
+    if (code == XENLU_SYSTEM && own.errnum == EOPNOTSUPP)
+        return xenlu_fail(err, XENLU_UNSUPPORTED, EOPNOTSUPP, "use a debug build of Xen",
+                          "the running Xen injects no faults");
+    if (code) {
+        if (err)
+            *err = own;
+        return code;
+    }
+    fault->hit = op.u.fault.hit;
+    fault->exists = op.u.fault.exists;
+    copy_text(fault->resource, sizeof(fault->resource), op.u.fault.name, sizeof(op.u.fault.name));
+
+    return XENLU_OK;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The manifest: what the host has that an update must leave there.
+ *
+ * Domains come from Xen, their names from xenstore, devices from dom0's kernel.
+ * Taken before an update and after it; whatever was there before has to be there
+ * after it, in the same state.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <xenstore.h>
+
+#include <xen-liveupdate/stream.h>
+
+#include "record.h"
+
+/* ---- host ---- */
+
+/* The first line of a file, "" if there is none. */
+static void read_line(const char *path, char *text, size_t size)
+{
+    FILE *f = fopen(path, "r");
+
+    text[0] = '\0';
+    if (!f)
+        return;
+    if (!fgets(text, size, f))
+        text[0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    fclose(f);
+}
+
+static Lu__Host *take_host(const struct xenlu_status *s, const struct xenlu_result *r,
+                           const struct xenlu_inventory *inv)
+{
+    Lu__Host *h = record_alloc(sizeof(*h));
+    struct utsname name;
+    char text[64];
+
+    lu__host__init(h);
+    read_line("/proc/sys/kernel/random/boot_id", text, sizeof(text));
+    h->boot_id = record_text(text);
+    h->version = record_text(s->version);
+    h->changeset = record_text(s->changeset);
+    h->build_id = record_text(s->build_id);
+    h->generation = s->generation;
+    h->attempts = r->attempts;
+    h->cpus = inv->nr_cpus;
+    h->total_pages = inv->total_pages;
+    h->free_pages = inv->free_pages;
+    h->needed_pages = inv->needed_pages;
+    h->kernel = record_text(uname(&name) ? "" : name.release);
+
+    return h;
+}
+
+/* ---- domains ---- */
+
+/* Who asks only the socket of xenstored never waits for one that is not there. */
+static char *domain_name(struct xs_handle *xs, uint32_t domid)
+{
+    char path[64], *name = NULL, *text;
+
+    snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
+    if (xs)
+        name = xs_read(xs, XBT_NULL, path, NULL);
+    text = record_text(name ? name : "");
+    free(name);
+
+    return text;
+}
+
+uint32_t manifest_digest(const Lu__Domain *d)
+{
+    uint64_t facts[] = {d->domid, d->vcpus, d->max_pages, d->hvm};
+    uint32_t crc = lu_crc32c(0, facts, sizeof(facts));
+
+    return lu_crc32c(crc, d->handle.data, d->handle.len);
+}
+
+static Lu__Domain *take_domain(const struct xenlu_domain *from, struct xs_handle *xs)
+{
+    Lu__Domain *d = record_alloc(sizeof(*d));
+
+    lu__domain__init(d);
+    d->domid = from->domid;
+    d->handle.len = sizeof(from->handle);
+    d->handle.data = record_alloc(sizeof(from->handle));
+    memcpy(d->handle.data, from->handle, sizeof(from->handle));
+    d->name = domain_name(xs, from->domid);
+    d->vcpus = from->nr_vcpus;
+    d->online = from->nr_online;
+    d->pages = from->pages;
+    d->max_pages = from->max_pages;
+    d->hvm = from->flags & XENLU_DOMAIN_HVM;
+    d->paused = from->flags & XENLU_DOMAIN_PAUSED;
+    d->shutdown = from->flags & XENLU_DOMAIN_SHUTDOWN;
+    d->dying = from->flags & XENLU_DOMAIN_DYING;
+    d->digest = manifest_digest(d);
+
+    return d;
+}
+
+static void take_domains(Lu__Manifest *m, const struct xenlu_domain *list, uint32_t nr)
+{
+    struct xs_handle *xs = xs_open(XS_OPEN_SOCKETONLY);
+
+    m->domains = record_alloc(nr * sizeof(*m->domains) + 1);
+    m->n_domains = nr;
+    for (uint32_t i = 0; i < nr; i++) {
+        m->domains[i] = take_domain(&list[i], xs);
+        m->digest = lu_crc32c(m->digest, &m->domains[i]->digest, sizeof(m->domains[i]->digest));
+    }
+    if (xs)
+        xs_close(xs);
+}
+
+/* ---- devices ---- */
+
+/* "vif-1-0" serves domain 1. */
+static uint32_t back_end_domid(const char *name)
+{
+    const char *digits = strpbrk(name, "0123456789");
+
+    return digits ? strtoul(digits, NULL, 10) : 0;
+}
+
+static Lu__Device *take_device(const char *bus, const char *name)
+{
+    char path[PATH_MAX], target[PATH_MAX], state[64];
+    Lu__Device *d = record_alloc(sizeof(*d));
+    ssize_t n;
+
+    lu__device__init(d);
+    d->bus = record_text(bus);
+    d->name = record_text(name);
+
+    snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/driver", bus, name);
+    n = readlink(path, target, sizeof(target) - 1);
+    target[n > 0 ? n : 0] = '\0';
+    d->driver = record_text(strrchr(target, '/') ? strrchr(target, '/') + 1 : "");
+
+    snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/state", bus, name);
+    read_line(path, state, sizeof(state));
+    d->state = record_text(state);
+    if (strcmp(bus, "pci"))
+        d->domid = back_end_domid(name);
+
+    return d;
+}
+
+static void take_devices(Lu__Manifest *m, const char *bus)
+{
+    char path[PATH_MAX];
+    struct dirent **names;
+    int nr;
+
+    snprintf(path, sizeof(path), "/sys/bus/%s/devices", bus);
+    nr = scandir(path, &names, NULL, alphasort);
+    if (nr < 0)
+        return;
+
+    m->devices = realloc(m->devices, (m->n_devices + nr) * sizeof(*m->devices) + 1);
+    if (!m->devices)
+        abort();
+    for (int i = 0; i < nr; i++) {
+        if (names[i]->d_name[0] != '.')
+            m->devices[m->n_devices++] = take_device(bus, names[i]->d_name);
+        free(names[i]);
+    }
+    free(names);
+}
+
+int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *why)
+{
+    struct xenlu_inventory inv;
+    struct xenlu_domain *list;
+    struct xenlu_status status;
+    struct xenlu_result result;
+    struct xenlu_error err;
+    Lu__Manifest *m;
+
+    *manifest = NULL;
+    if (xenlu_get_status(lu, &status, &err) || xenlu_get_result(lu, &result, &err) ||
+        xenlu_get_inventory(lu, &inv, &list, &err))
+        return record_fail(why, err.errnum ? err.errnum : EIO, "%s", err.message);
+
+    m = record_alloc(sizeof(*m));
+    lu__manifest__init(m);
+    m->time_ns = record_now();
+    m->host = take_host(&status, &result, &inv);
+    take_domains(m, list, inv.nr_domains);
+    take_devices(m, "pci");
+    take_devices(m, "xen-backend");
+    free(list);
+    *manifest = m;
+
+    return 0;
+}
+
+/* ---- comparison ---- */
+
+struct losses {
+    char **text;
+    size_t nr;
+};
+
+static void lose(struct losses *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void lose(struct losses *l, const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    l->text = realloc(l->text, (l->nr + 1) * sizeof(*l->text));
+    if (!l->text)
+        abort();
+    l->text[l->nr++] = record_text(text);
+}
+
+static const Lu__Domain *find_domain(const Lu__Manifest *m, uint32_t domid)
+{
+    for (size_t i = 0; i < m->n_domains; i++)
+        if (m->domains[i]->domid == domid)
+            return m->domains[i];
+
+    return NULL;
+}
+
+static const Lu__Device *find_device(const Lu__Manifest *m, const Lu__Device *as)
+{
+    for (size_t i = 0; i < m->n_devices; i++)
+        if (!strcmp(m->devices[i]->bus, as->bus) && !strcmp(m->devices[i]->name, as->name))
+            return m->devices[i];
+
+    return NULL;
+}
+
+void manifest_name(const Lu__Manifest *m, uint32_t domid, char *text, size_t size)
+{
+    const Lu__Domain *d = find_domain(m, domid);
+
+    if (d && d->name[0])
+        snprintf(text, size, "domain %u (%s)", domid, d->name);
+    else
+        snprintf(text, size, "domain %u", domid);
+}
+
+uint64_t manifest_pages(const Lu__Manifest *m)
+{
+    uint64_t pages = 0;
+
+    for (size_t i = 0; i < m->n_domains; i++)
+        pages += m->domains[i]->pages;
+
+    return pages;
+}
+
+static void compare_domain(const Lu__Manifest *before, const Lu__Domain *b, const Lu__Domain *a,
+                           struct losses *l)
+{
+    char who[128];
+
+    manifest_name(before, b->domid, who, sizeof(who));
+    if (!a)
+        return lose(l, "%s is gone", who);
+    if (a->handle.len != b->handle.len || memcmp(a->handle.data, b->handle.data, b->handle.len))
+        return lose(l, "%s is another one: its UUID differs", who);
+    if (a->vcpus != b->vcpus)
+        lose(l, "%s has %u vCPUs in place of %u", who, a->vcpus, b->vcpus);
+    if (a->max_pages != b->max_pages)
+        lose(l, "%s may have %llu pages in place of %llu", who, (unsigned long long)a->max_pages,
+             (unsigned long long)b->max_pages);
+    if (a->hvm != b->hvm)
+        lose(l, "%s is of another type", who);
+    if (a->dying && !b->dying)
+        lose(l, "%s is being destroyed", who);
+    if (a->shutdown && !b->shutdown)
+        lose(l, "%s has shut down or crashed", who);
+}
+
+static void compare_device(const Lu__Device *b, const Lu__Device *a, struct losses *l)
+{
+    char who[128];
+
+    snprintf(who, sizeof(who), "domain %u: %s device %.64s", b->domid, b->bus, b->name);
+    if (!a)
+        lose(l, "%s is gone", who);
+    else if (strcmp(a->driver, b->driver))
+        lose(l, "%s has driver \"%s\" in place of \"%s\"", who, a->driver, b->driver);
+    else if (!strcmp(b->state, "Connected") && strcmp(a->state, b->state))
+        lose(l, "%s is no longer connected (%s)", who, a->state);
+}
+
+void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after, char ***missing,
+                      size_t *nr)
+{
+    struct losses l = {0};
+
+    if (strcmp(before->host->boot_id, after->host->boot_id))
+        lose(&l, "domain 0 was booted anew");
+    for (size_t i = 0; i < before->n_domains; i++)
+        compare_domain(before, before->domains[i], find_domain(after, before->domains[i]->domid),
+                       &l);
+    for (size_t i = 0; i < before->n_devices; i++)
+        compare_device(before->devices[i], find_device(after, before->devices[i]), &l);
+    *missing = l.text;
+    *nr = l.nr;
+}

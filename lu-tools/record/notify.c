@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whom updates are told to: the system's log, and node_exporter.
+ *
+ * Messages go to systemd's journal in its native protocol (a datagram of
+ * "FIELD=value" lines), with an id that never changes; without a journal to syslog.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "record.h"
+
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+/* Documented in xen-liveupdate(8). */
+static const char id_begin[] = "344d96443c10434cb84af342be38d982";
+static const char id_done[] = "eced5237c01646c7822d166a6b4c3a0c";
+static const char id_failed[] = "4f13d1fe1a614084bd6e2f3ff25a447f";
+static const char id_lost[] = "4ac54396285e4ad9a0fcc2ccf153fd87";
+static const char id_not_known[] = "1534b03ff7fe4318975916c00cbf350d";
+static const char id_rehearsed[] = "a919c3a347cf4926a5ca6184379d5b5a";
+
+struct message {
+    char *text;
+    size_t size;
+    FILE *to;
+};
+
+/* Values have no newline: they are made here. */
+static bool to_journal(const char *id, int priority, const char *text, uint32_t number,
+                       const Lu__Result *r)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    struct message m = {0};
+    bool sent;
+    int fd;
+
+    m.to = open_memstream(&m.text, &m.size);
+    if (!m.to)
+        return false;
+    fprintf(m.to,
+            "MESSAGE_ID=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=xen-liveupdate\nMESSAGE=%s\n"
+            "XEN_LIVEUPDATE_ID=%u\n",
+            id, priority, text, number);
+    if (r)
+        fprintf(m.to, "XEN_LIVEUPDATE_GENERATION=%u\nXEN_LIVEUPDATE_PAUSE_NS=%" PRId64 "\n",
+                r->generation, r->pause_ns);
+    if (fclose(m.to)) {
+        free(m.text);
+        return false;
+    }
+
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sent = fd >= 0 && sendto(fd, m.text, m.size, MSG_NOSIGNAL | MSG_DONTWAIT,
+                             (struct sockaddr *)&address, sizeof(address)) >= 0;
+    if (fd >= 0)
+        close(fd);
+    free(m.text);
+
+    return sent;
+}
+
+static void tell(const char *id, int priority, uint32_t number, const Lu__Result *r,
+                 const char *text)
+{
+    if (to_journal(id, priority, text, number, r))
+        return;
+    openlog("xen-liveupdate", LOG_PID, LOG_DAEMON);
+    syslog(priority, "%s [%s]", text, id);
+    closelog();
+}
+
+void notify_begin(const Lu__Begin *begin)
+{
+    const Lu__Host *h = begin->before->host;
+    char text[256];
+
+    if (begin->plan->kind == LU__KIND__REHEARSAL)
+        return;
+    snprintf(text, sizeof(text), "live update %u of Xen %s begins, %zu domains", begin->id,
+             h->version, begin->before->n_domains);
+    tell(id_begin, LOG_NOTICE, begin->id, NULL, text);
+}
+
+void notify_end(const Lu__Begin *begin, const Lu__End *end)
+{
+    static const struct {
+        const char *id;
+        int priority;
+    } how[] = {
+        [LU__OUTCOME__DONE] = {id_done, LOG_NOTICE},
+        [LU__OUTCOME__FAILED] = {id_failed, LOG_ERR},
+        [LU__OUTCOME__NOT_TRIED] = {id_failed, LOG_ERR},
+        [LU__OUTCOME__LOST] = {id_lost, LOG_CRIT},
+        [LU__OUTCOME__NOT_KNOWN] = {id_not_known, LOG_WARNING},
+        [LU__OUTCOME__REHEARSED] = {id_rehearsed, LOG_INFO},
+    };
+    struct attempt a = {begin, end};
+    char text[512];
+
+    if (end->outcome >= sizeof(how) / sizeof(how[0]) || !how[end->outcome].id)
+        return;
+    snprintf(text, sizeof(text), "live %s %u: %s: %s",
+             begin->plan->kind == LU__KIND__REHEARSAL ? "update rehearsal" : "update", begin->id,
+             journal_outcome(&a), end->message);
+    tell(how[end->outcome].id, how[end->outcome].priority, begin->id, end->result, text);
+}
+
+/* ---- metrics ---- */
+
+static void gauge(FILE *f, const char *name, const char *help, double value)
+{
+    fprintf(f,
+            "# HELP xen_liveupdate_%s %s\n# TYPE xen_liveupdate_%s gauge\nxen_liveupdate_%s %.9g\n",
+            name, help, name, name, value);
+}
+
+/* One sample for each outcome, of which one is 1. */
+static void outcome_gauge(FILE *f, const struct attempt *last)
+{
+    static const char name[] = "xen_liveupdate_last_result";
+
+    fprintf(f, "# HELP %s What became of the last update: 1 for the one that applies.\n", name);
+    fprintf(f, "# TYPE %s gauge\n", name);
+    for (int o = LU__OUTCOME__UNDER_WAY; o <= LU__OUTCOME__NOT_KNOWN; o++) {
+        Lu__End end = {.outcome = o};
+        struct attempt a = {NULL, &end};
+        bool is =
+            last && (last->end ? last->end->outcome : LU__OUTCOME__UNDER_WAY) == (Lu__Outcome)o;
+
+        fprintf(f, "%s{outcome=\"%s\"} %d\n", name, journal_outcome(&a), is);
+    }
+}
+
+static void write_metrics(FILE *f, const struct xenlu_status *s, const struct journal *j)
+{
+    const struct attempt *last = journal_find(j, 0, LU__KIND__UPDATE);
+    const Lu__Result *r = last && last->end ? last->end->result : NULL;
+
+    gauge(f, "generation", "Live updates since the host booted.", s->generation);
+    gauge(f, "staged", "1 if a target is staged.", s->staged);
+    gauge(f, "region_bytes", "Memory set aside for targets.", s->region_size);
+    gauge(f, "crash_kernel_armed", "1 if a crash kernel is loaded.", s->crash_loaded);
+    outcome_gauge(f, last);
+    if (last)
+        gauge(f, "last_begin_timestamp_seconds", "When the last update began.",
+              last->begin->time_ns / 1e9);
+    if (r && r->pause_ns >= 0)
+        gauge(f, "last_pause_seconds", "How long domains stood still in the last update.",
+              r->pause_ns / 1e9);
+    if (r)
+        gauge(f, "last_stream_bytes", "What the last update handed over.", r->stream_bytes);
+}
+
+int metrics_write(const struct xenlu_status *s, const struct journal *j, struct record_why *why)
+{
+    const char *dir = record_dir("XEN_LIVEUPDATE_METRICS", METRICS_DIR);
+    char path[PATH_MAX - 8], new[PATH_MAX];
+    FILE *f;
+    int failed;
+
+    if (access(dir, F_OK))
+        return 0;
+    snprintf(path, sizeof(path), "%s/xen_liveupdate.prom", dir);
+    /* The collector reads *.prom only, so it never sees half of one. */
+    snprintf(new, sizeof(new), "%s.new", path);
+    f = fopen(new, "we");
+    if (!f)
+        return record_fail(why, errno, "%s: cannot be written: %s", new, strerror(errno));
+    write_metrics(f, s, j);
+    failed = ferror(f);
+    if ((fclose(f) | failed) || rename(new, path))
+        return record_fail(why, EIO, "%s: cannot be written", path);
+
+    return 0;
+}

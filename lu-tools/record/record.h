@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is kept about updates: the manifest of the host, the journal, the
+ * prediction of the pause; and whom they are told to: hooks, metrics, the log.
+ *
+ * Messages are those of format/manifest.proto and format/report.proto, always
+ * allocated, so that their *__free_unpacked() frees them.  Functions that can
+ * fail return 0 or an errno, and then *why says what is wrong; nothing is printed.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "manifest.pb-c.h"
+#include "report.pb-c.h"
+#include "xenliveupdate.h"
+
+/* Where things are kept; the environment may say otherwise (see xen-liveupdate(8)). */
+#define RECORD_DIR  "/var/lib/xen/liveupdate"
+#define HOOKS_DIR   "/etc/xen/liveupdate.d"
+#define METRICS_DIR "/var/lib/prometheus/node-exporter"
+
+/* What is wrong: one sentence. */
+struct record_why {
+    char text[384];
+};
+
+int record_fail(struct record_why *why, int errnum, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The directory that @variable names, else @standard. */
+const char *record_dir(const char *variable, const char *standard);
+/* strdup() for messages: never NULL but for want of memory, which ends the program. */
+char *record_text(const char *text);
+void *record_alloc(size_t size);
+int64_t record_now(void); /* ns since 1970 */
+
+/* ---- manifest.c ---- */
+
+/* *manifest: host, domains and devices as they are now. */
+int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *why);
+/*
+ * What @before has and @after has not, each as a sentence with the domain first.
+ * *missing is an array of *nr texts; the caller frees all of it.
+ */
+void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after, char ***missing,
+                      size_t *nr);
+/* CRC-32C of the facts of @d that no update may change. */
+uint32_t manifest_digest(const Lu__Domain *d);
+/* "domain 3 (web1)", "domain 3" */
+void manifest_name(const Lu__Manifest *m, uint32_t domid, char *text, size_t size);
+uint64_t manifest_pages(const Lu__Manifest *m); /* of all domains */
+
+/* ---- journal.c ---- */
+
+/* One attempt: end is NULL while it is under way, or after it was cut off. */
+struct attempt {
+    const Lu__Begin *begin;
+    const Lu__End *end;
+};
+
+struct journal {
+    char *path;
+    int lock;                 /* -1: only for reading */
+    Lu__Entry **entries;      /* owned */
+    struct attempt *attempts; /* owned; in the order of the file */
+    size_t nr_entries, nr_attempts;
+    size_t sound;   /* bytes up to the end of the last sound frame */
+    size_t skipped; /* bytes that are no sound frame */
+};
+
+/*
+ * Reads the journal; no file is an empty one.  @write: locked until it is closed;
+ * EBUSY: another process has it.  It is to be closed unless this fails.
+ */
+int journal_open(struct journal *j, bool write, struct record_why *why);
+void journal_close(struct journal *j);
+/* On the disk when this returns.  Takes the message over, also when it fails. */
+int journal_begin(struct journal *j, Lu__Begin *begin, struct record_why *why);
+int journal_end(struct journal *j, Lu__End *end, struct record_why *why);
+uint32_t journal_next_id(const struct journal *j);
+/* NULL: there is none.  @id 0: the last one of @kind. */
+const struct attempt *journal_find(const struct journal *j, uint32_t id, Lu__Kind kind);
+
+Lu__Result *journal_result(const struct xenlu_result *r);
+const char *journal_outcome(const struct attempt *a); /* "done", "under-way", ... */
+
+/*
+ * What became of attempts without an end, from what the running Xen says.  Those
+ * that still run stay as they are.  @j is locked.
+ */
+int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why);
+/* The decision alone: an End, or NULL if it is still under way. */
+Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
+                       const struct xenlu_result *r);
+
+/* What is staged: @target is copied; NULL: nothing is. */
+int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why);
+/* NULL if nothing is known.  The caller frees it (lu__staged__free_unpacked()). */
+Lu__Staged *staged_read(const Lu__Host *host);
+
+/* ---- predict.c ---- */
+
+/*
+ * The pause of an update of the host that @m describes.  @rehearsed: the result of
+ * a rehearsal just made, NULL: the last one in the journal serves.
+ */
+Lu__Prediction *predict_pause(const struct journal *j, const Lu__Manifest *m,
+                              const Lu__Result *rehearsed);
+
+/* ---- hooks.c ---- */
+
+struct fact {
+    const char *name; /* of the environment, behind XEN_LIVEUPDATE_ */
+    char *value;      /* owned by the list */
+};
+
+struct facts {
+    struct fact fact[32];
+    unsigned int nr;
+};
+
+void facts_add(struct facts *f, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void facts_free(struct facts *f);
+
+/*
+ * Runs the executables of hook @name ("pre-apply", ...) in the order of their names, until one
+ * fails: then ECANCELED, and *why names it.
+ */
+int hooks_run(const char *name, const struct facts *facts, struct record_why *why);
+
+/* ---- notify.c ---- */
+
+/* To the system's log, with an id that never changes. */
+void notify_begin(const Lu__Begin *begin);
+void notify_end(const Lu__Begin *begin, const Lu__End *end);
+
+/* Metrics for node_exporter, if there is a directory for them. */
+int metrics_write(const struct xenlu_status *s, const struct journal *j, struct record_why *why);
+
+/* ---- message_json.c ---- */
+
+/* Any message as JSON: bytes as hexadecimal digits, enumerations in lower case, -1 as null. */
+json_t *message_json(const ProtobufCMessage *m);
+/* The JSON Schema of what message_json() makes of messages of this kind. */
+json_t *message_schema(const ProtobufCMessageDescriptor *d);
+
+#endif /* RECORD_H */
