@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The harness inside dom0 and the helpers for scenarios. Sourced by init, after /bed/settings
+# (UPDATE, UPDATES, ALTERNATE, SMP, NET, ... as given to bed.py).
+#
+# A scenario defines before() and after(), and update() if the default will not do.
+
+CONSOLES=/var/log/xen/console
+GUEST_NET=10.9.0
+
+# --- Results -------------------------------------------------------------------------------------
+
+# say TEXT: for people who read the log.
+say() { echo "bed: $*"; }
+
+# One result each; the host's copy does not go through Xen's console.
+ok() { echo "ok - $*"; tohost line "ok - $*"; }
+not_ok() { echo "not ok - $*"; tohost line "not ok - $*"; }
+skip() { echo "ok - $* # SKIP"; tohost line "ok - $* # SKIP"; }
+
+# check TEXT COMMAND...: ok if the command succeeds. Its output is shown if it does not.
+check() {
+    local text=$1
+    shift
+    if "$@" >/run/bed/check.out 2>&1; then
+        ok "$text"
+    else
+        not_ok "$text"
+        echo "  failed: $*"
+        sed 's/^/  | /' /run/bed/check.out
+    fi
+}
+
+# check_equal TEXT GOT WANTED
+check_equal() {
+    if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: '$2', expected '$3'"; fi
+}
+
+# report TEXT: a line of the report that `make demo` prints.
+report() { echo "report: $*"; tohost line "# $*"; }
+
+# save_file PATH [NAME]: keeps a file under build/runs/<run>/files/.
+save_file() {
+    [ -e "$1" ] || return 0
+    gzip -c "$1" >/run/bed/packed && tohost file "${2:-$(basename "$1")}.packed" /run/bed/packed
+}
+
+# value KEY FILE: the value of a "key=value" word, as the programs of the bed write them.
+value() { tr ' ' '\n' <"$2" | sed -n "s/^$1=//p"; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds, or fails after that time.
+wait_for() {
+    local until=$(($(uptime_s) + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(uptime_s)" -lt "$until" ] || return 1
+        usleep 100000
+    done
+}
+
+uptime_s() { cut -d. -f1 /proc/uptime; }
+boot_id() { cat /proc/sys/kernel/random/boot_id; }
+
+# --- Xen and its tools ---------------------------------------------------------------------------
+
+start_xen() {
+    xenstored --pid-file /run/xenstored.pid
+    xen-init-dom0 >/dev/null
+    xenconsoled --log=all
+    say "Xen's tools are up at $(cut -d' ' -f1 /proc/uptime) s"
+}
+
+# Version and changeset of the running Xen; the kernel asks the hypervisor on every read.
+xen_version() {
+    echo "$(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor)$(cat /sys/hypervisor/version/extra)" \
+        "changeset $(cat /sys/hypervisor/properties/changeset)"
+}
+
+# free_pages: Xen's free memory in pages, after scrubbing.
+free_pages() { physinfo | tr ' ' '\n' | sed -n 's/^free_pages=//p'; }
+
+# --- Network -------------------------------------------------------------------------------------
+
+# start_net: dom0's own network interface (the run must have NET=<model>).
+start_net() {
+    modprobe virtio_net; modprobe virtio_pci; modprobe e1000; modprobe e1000e
+    wait_for 10 test -e /sys/class/net/eth0 || return 1
+    ip addr add 10.0.2.15/24 dev eth0
+    ip link set eth0 up
+    wait_for 15 ping -c 1 -W 1 10.0.2.2
+}
+
+# start_bridged_net: the same, on the bridge, as most hosts have it: guests are on the outside's
+# network, too. The first guest is the one that the host reaches (GUEST_PORT of the helper).
+start_bridged_net() {
+    start_net || return 1
+    GUEST_NET=10.0.2
+    echo 15 >/run/bed/guests
+    ip addr flush dev eth0
+    start_bridge
+    ip addr flush dev xenbr0
+    ip addr add 10.0.2.15/24 dev xenbr0
+    brctl addif xenbr0 eth0
+    wait_for 15 ping -c 1 -W 1 10.0.2.2
+}
+
+# The helper on the host (<scenario>.host) is started when dom0 says so. host_stop ends it; its
+# exit status becomes a result of the run.
+host_start() { tohost line "@host start"; }
+host_stop() { tohost line "@host stop"; sleep 2; }
+
+start_bridge() {
+    [ ! -e /sys/class/net/xenbr0 ] || return 0
+    modprobe bridge
+    brctl addbr xenbr0
+    ip addr add $GUEST_NET.1/24 dev xenbr0
+    ip link set xenbr0 up
+}
+
+# --- Guests --------------------------------------------------------------------------------------
+
+# make_guest NAME [vcpus=N] [memory=MiB] [type=pv|pvh|hvm] [vif=1] [disk=MiB] [extra="xl config lines"]
+#            [kernel=FILE] [paused=1]
+#
+# The type is the run's (GUEST) unless given. A disk whose file /tmp/NAME.disk exists is used as it is.
+# A kernel of one's own gets no RAM disk; paused=1 leaves the guest as it was created.
+# type=hvm (the run must have HVM=1) has a device model. Its network, disk and console come from PV
+# drivers; with emulated=1 from the device model only (virtio-net, IDE, ttyS0; the guest does not know of Xen).
+make_guest() {
+    local name=$1 vcpus=1 memory=128 type=$GUEST vif= disk= extra= emulated= paused= number args=
+    local kernel= ramdisk= console=hvc0
+    shift
+    while [ $# -gt 0 ]; do local "$1"; shift; done
+
+    if [ -z "$kernel" ]; then
+        if [ $type = hvm ]; then
+            kernel=/boot/vmlinuz-hvm ramdisk=/boot/hvm.cpio
+        else
+            kernel=/boot/vmlinux-domu ramdisk=/boot/domu.cpio
+        fi
+    fi
+    if [ -n "$emulated" ]; then
+        console=ttyS0 args="xen_nopv"
+    fi
+    number=$(($(cat /run/bed/guests 2>/dev/null || echo 1) + 1))
+    echo $number >/run/bed/guests
+    {
+        echo "name=\"$name\""
+        echo "type=\"$type\""
+        echo "kernel=\"$kernel\""
+        [ -z "$ramdisk" ] || echo "ramdisk=\"$ramdisk\""
+        echo "on_crash=\"preserve\""
+        echo "vcpus=$vcpus"
+        echo "memory=$memory"
+        if [ -n "$vif" ]; then
+            start_bridge
+            modprobe xen-netback
+            [ $type != hvm ] || modprobe tun
+            echo "vif=['bridge=xenbr0,script=/bed/vif${emulated:+,model=virtio-net}']"
+            args="$args bed.ip=$GUEST_NET.$number/24"
+            echo $GUEST_NET.$number >/run/bed/$name.ip
+        fi
+        if [ -n "$disk" ]; then
+            modprobe xen-blkback
+            modprobe loop
+            truncate -s "${disk}M" /tmp/$name.disk
+            if [ $type = hvm ]; then
+                # The device model opens the disk as well: it must be one that needs no script.
+                losetup "$(losetup -f)" /tmp/$name.disk
+                echo "disk=['format=raw,vdev=hda,access=rw,target=$(loop_of $name)']"
+            else
+                echo "disk=['format=raw,vdev=xvda,access=rw,script=/bed/block,target=/tmp/$name.disk']"
+            fi
+        fi
+        if [ $type = hvm ]; then
+            echo "serial=\"pty\""
+            echo "vnc=0"
+            echo "device_model_args_hvm=['-global','rtl8139.romfile=','-global','virtio-net-pci.romfile=']"
+            [ -z "$emulated" ] || echo "xen_platform_pci=0"
+        fi
+        echo "extra=\"console=$console quiet $args\""
+        [ -z "$extra" ] || echo "$extra"
+    } >/run/bed/$name.cfg
+    xl create -q ${paused:+-p} /run/bed/$name.cfg || return 1
+    xl domid $name >/run/bed/$name.id
+    guest_path $name console/tty >/run/bed/$name.tty
+    if [ -n "$emulated" ]; then
+        guest_path $name serial/0/tty >/run/bed/$name.tty
+        # xenconsoled does not keep what the device model's serial line says.
+        cat "$(guest_tty $name)" >"$(guest_log $name)" &
+    fi
+}
+
+# loop_of NAME: the loop device of an HVM guest's disk.
+loop_of() { losetup -a | sed -n "s,^\([^:]*\): .*/tmp/$1.disk.*,\1,p"; }
+
+guest_path() { xenstore-read "/local/domain/$(cat /run/bed/$1.id)/$2"; }
+guest_tty() { cat /run/bed/$1.tty; }
+guest_ip() { cat /run/bed/$1.ip; }
+guest_log() { cat /run/bed/$1.log 2>/dev/null || echo $CONSOLES/guest-$1.log; }
+# find_guest NAME [LOG]: the guest has another domid now, and its console perhaps another log.
+find_guest() {
+    xl domid $1 >/run/bed/$1.id || return 1
+    guest_path $1 console/tty >/run/bed/$1.tty
+    echo "$CONSOLES/guest-${2:-$1}.log" >/run/bed/$1.log
+}
+ticks() { grep -ac '^tick ' "$(guest_log $1)"; }
+
+more_ticks_than() { [ "$(ticks $1)" -gt "$2" ]; }
+# wait_tick NAME [SECONDS]: until the guest ticked once more.
+wait_tick() { wait_for "${2:-60}" more_ticks_than $1 "$(ticks $1)"; }
+
+# guest NAME COMMAND...: runs a shell command of one line in the guest; its output and exit status
+# are returned.
+guest() {
+    local name=$1 id log rc
+    shift
+    id=$(cut -c1-8 /proc/sys/kernel/random/uuid)
+    log=$(guest_log $name)
+    echo "$id $*" >"$(guest_tty $name)"
+    wait_for "${GUEST_TIMEOUT:-60}" grep -aq "^@$id rc=" $log || {
+        echo "guest $name does not answer"
+        { xl list $name; tail -n 8 $log; } 2>&1 | sed "s/^/  $name: /" >&2
+        return 255
+    }
+    tr -d '\r' <$log | sed -n "s/^@$id: //p"
+    rc=$(tr -d '\r' <$log | sed -n "s/^@$id rc=//p")
+    return $rc
+}
+
+guest_bg() { local name=$1; shift; guest $name "$* >/dev/null 2>&1 &"; }
+
+# --- Survival ------------------------------------------------------------------------------------
+
+# What must go on is noted before an update and compared after it: note_life, check_life.
+# DOMAINS lists the guests that take part; dom0 always does.
+DOMAINS=
+
+life_of() {
+    if [ $1 = dom0 ]; then
+        echo "$(boot_id) $(uptime_s)"
+    else
+        guest $1 'echo $(cat /proc/sys/kernel/random/boot_id) $(cut -d. -f1 /proc/uptime)'
+    fi
+}
+
+note_life() {
+    local d
+    for d in dom0 $DOMAINS; do life_of $d >/run/bed/$d.life; done
+    xen_version >/run/bed/xen.version
+}
+
+check_life() {
+    local d old new
+    for d in dom0 $DOMAINS; do
+        old=$(cat /run/bed/$d.life)
+        new=$(life_of $d)
+        report "$d: boot id and uptime before: $old s, after: $new s"
+        if [ "${old% *}" = "${new% *}" ] && [ "${new#* }" -ge "${old#* }" ]; then
+            ok "$d lives on: same boot id, uptime went on"
+        else
+            not_ok "$d lives on: was '$old', is '$new'"
+        fi
+    done
+    for d in $DOMAINS; do check "$d ticks" wait_tick $d; done
+}
+
+# check_new_xen N: after the Nth update another Xen runs, unless it is the same build once more.
+check_new_xen() {
+    local old=$(cat /run/bed/xen.version) new=$(xen_version)
+    [ "$UPDATE" != none ] || return 0
+    report "Xen before: $old"
+    report "Xen after:  $new"
+    if [ "$ALTERNATE" = 0 ] && [ $1 -gt 1 ]; then
+        check_equal "the same build of Xen runs" "$new" "$old"
+    elif [ "$old" != "$new" ]; then
+        ok "another Xen runs"
+    else
+        not_ok "another Xen runs: still $new"
+    fi
+}
+
+# Busy programs: start_watch NAME... and check_watch NAME...; NAME is dom0 or a guest.
+in_domain() {
+    local d=$1
+    shift
+    if [ $d = dom0 ]; then sh -c "$*"; else guest $d "$*"; fi
+}
+
+start_watch() {
+    local d
+    for d in "$@"; do in_domain $d "tickwatch /tmp/watch >/dev/null 2>&1 & echo \$! >/tmp/watch.pid"; done
+}
+
+check_watch() {
+    local d f
+    for d in "$@"; do
+        f=/run/bed/$d.watch
+        in_domain $d 'p=$(cat /tmp/watch.pid); kill $p; while [ -e /proc/$p/exe ]; do usleep 50000; done; cat /tmp/watch' >$f
+        report "$d: pause seen $(value max_gap_us $f) us, next longest gap $(value second_gap_us $f) us"
+        check_equal "$d: the monotonic clock never went back" "$(value backwards $f)" 0
+        check_equal "$d: the wall clock never went back" "$(value wall_backwards $f)" 0
+        check_equal "$d: no expiry of a timer lost" "$(value timer_lost $f)" 0
+        check_equal "$d: no timer expired before its time" "$(value timer_gained $f)" 0
+        save_file $f
+    done
+}
+
+# Clocks: start_clocks NAME in a guest with a network; then ask_clocks NAME FILE measures how far its
+# clocks and dom0's are apart, and how wrong that may be.
+start_clocks() { guest_bg $1 "clockpair serve 7123"; }
+ask_clocks() { clockpair ask $(guest_ip $1) 7123 300 >$2; }
+
+# check_clocks NAME BEFORE AFTER: moved against each other by no more than a millisecond, besides
+# what measuring twice may have added.
+check_clocks() {
+    local clock moved error
+    error=$(($(value error_ns $2) + $(value error_ns $3)))
+    for clock in mono wall; do
+        moved=$(($(value ${clock}_ns $3) - $(value ${clock}_ns $2)))
+        report "$1: $clock moved by $((moved / 1000)) us against dom0, measured with an error of $((error / 1000)) us"
+        check "$1: $clock stays where it is against dom0's (${moved#-} ns)" \
+            test ${moved#-} -le $((1000000 + error))
+    done
+}
+
+start_memsum() {
+    local d
+    for d in "$@"; do in_domain $d "memsum 42 /tmp/memsum >/dev/null 2>&1 & echo \$! >/tmp/memsum.pid"; done
+}
+
+memsum_passes() {
+    in_domain $1 'cat /tmp/memsum' >/run/bed/$1.memsum
+    value passes /run/bed/$1.memsum
+}
+more_passes_than() { [ "$(memsum_passes $1)" -gt "$2" ]; }
+
+check_memsum() {
+    local d f
+    for d in "$@"; do
+        f=/run/bed/$d.memsum
+        check "$d: checksums go on" wait_for 60 more_passes_than $d "$(memsum_passes $d)"
+        in_domain $d 'kill $(cat /tmp/memsum.pid)'
+        say "$d: $(cat $f)"
+        check_equal "$d: 64 MiB unharmed" "$(value memory_errors $f)" 0
+        check_equal "$d: FPU registers unharmed (avx=$(value avx $f))" "$(value register_errors $f)" 0
+    done
+}
+
+# --- The update ----------------------------------------------------------------------------------
+
+# update_image N: the Xen for the Nth update. Xens alternate unless ALTERNATE=0.
+update_image() {
+    if [ "$ALTERNATE" != 0 ] && [ $(($1 % 2)) = 0 ]; then echo /boot/xen-source; else echo /boot/xen-target; fi
+}
+
+# update IMAGE: one live update, by the means that the run chose. A scenario may bring its own.
+update() {
+    case $UPDATE in
+    none) ;;
+    lu)
+        xen-liveupdate stage "$1" && xen-liveupdate apply && xen-liveupdate result
+        ;;
+    kexec-tools)
+        # The target's command line is the running Xen's; kexec adds the region's place itself.
+        kexec -l --load-live-update "$1" --module=/init \
+            --command-line="$(xl info | sed -n 's/^xen_commandline *: //p' | sed 's/liveupdate=[^ ]*//') no-real-mode" &&
+            kexec --exec-live-update -x
+        ;;
+    esac
+}
+
+# do_updates: as many as asked for, with the survivors compared after each.
+do_updates() {
+    local n=1 rc
+    while [ $n -le "$UPDATES" ]; do
+        note_life
+        say "update $n of $UPDATES: $(update_image $n), $(cut -d' ' -f1 /proc/uptime) s"
+        update "$(update_image $n)" >/run/bed/update.out 2>&1
+        rc=$?
+        say "update $n ended with $rc, $(cut -d' ' -f1 /proc/uptime) s"
+        sed 's/^/  | /' /run/bed/update.out
+        [ "$UPDATE" = none ] || check_equal "update $n succeeds" $rc 0
+        check_new_xen $n
+        check_life
+        if type after_each >/dev/null 2>&1; then after_each $n; fi
+        n=$((n + 1))
+    done
+}
+
+save_results() {
+    local f
+    if command -v xen-liveupdate >/dev/null && [ "$UPDATE" != none ]; then
+        xen-liveupdate result >/run/bed/result.txt 2>&1
+        xen-liveupdate --json result >/run/bed/result.json 2>&1
+        xen-liveupdate read-stream /run/bed/stream.bin >/dev/null 2>&1
+        for f in result.txt result.json stream.bin; do save_file /run/bed/$f; done
+    fi
+    for f in $CONSOLES/*.log; do save_file "$f"; done
+}
+
+run_scenario() {
+    say "dom0 up on $(uname -r), $(nproc) CPUs, Xen $(xen_version), $(cut -d' ' -f1 /proc/uptime) s"
+    tohost line "@begin"
+    before
+    do_updates
+    after
+    save_results
+    tohost line "@end"
+    echo "bed: end"
+}

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# An update that fails leaves the host as it was, wherever it fails before the jump: every point
+# (phase and resource) is made to fail once, then an update succeeds. Debug builds only.
+# bed: smp=2 timeout=240
+
+# Resources of the host; every other one is a domain's.
+HOST_RESOURCES=" host time memmap console pci platform "
+
+before() {
+    start_xen
+    make_guest g1 vcpus=2 memory=128
+    DOMAINS=g1
+    check "the guest ticks" wait_tick g1 90
+    check "a target is staged" xen-liveupdate stage "$(update_image 1)"
+    xen-liveupdate fault list >/run/bed/points 2>/run/bed/points.err || {
+        skip "faults: $(cat /run/bed/points.err)"
+        return
+    }
+    for p in check quiesce save verify; do check "there are points in phase $p" grep -q "^$p " /run/bed/points; done
+    note_life
+    fail_everywhere
+    check_life
+    check_equal "the same Xen runs" "$(xen_version)" "$(cat /run/bed/xen.version)"
+    check_equal "the target is still staged" "$(xen-liveupdate status | field staged)" yes
+}
+
+# Every program that is started takes its time in the emulator: a point is judged by the shell alone.
+fail_everywhere() {
+    local phase resource last=check points=0
+    attempts=0
+    while read -r phase resource <&4; do
+        [ $phase = $last ] || check "the guest ticks after faults in $last" wait_tick g1 30
+        last=$phase
+        check "fails in phase $phase, resource $resource" fails_at $phase $resource
+        points=$((points + 1))
+        # The first attempt may have left something for the next ones to use.
+        [ $points -gt 1 ] || free_pages >/run/bed/free.first
+    done 4</run/bed/points
+    check "the guest ticks after faults in $last" wait_tick g1 30
+    check_equal "$points failed attempts cost no page" "$(free_pages)" "$(cat /run/bed/free.first)"
+}
+
+fails_at() {
+    local domain=0 rc message
+    case $HOST_RESOURCES in *" $2 "*) domain=- ;; esac
+    attempts=$((attempts + 1))
+    bad=0
+
+    xen-liveupdate fault $1 $2 || return 1
+    xen-liveupdate apply 2>/run/bed/apply.err
+    rc=$?
+    xen-liveupdate result >/run/bed/fault.result
+    xen-liveupdate fault off >/run/bed/fault.hit
+
+    expect "exit code" $rc 1
+    read -r message </run/bed/apply.err
+    case $message in
+    *"failed in phase $1, resource $2, "*": injected fault "*) ;;
+    *) expect "message" "$message" "one that names phase and resource" ;;
+    esac
+    expect_field hit 1 /run/bed/fault.hit
+    expect_field state failed /run/bed/fault.result
+    expect_field "failed phase" $1 /run/bed/fault.result
+    expect_field "failed resource" $2 /run/bed/fault.result
+    expect_field "failed domain" $domain /run/bed/fault.result
+    expect_field error "EIO (Input/output error)" /run/bed/fault.result
+    expect_field reason "injected fault" /run/bed/fault.result
+    expect_field generation 0 /run/bed/fault.result
+    expect_field attempts $attempts /run/bed/fault.result
+    return $bad
+}
+
+# expect WHAT GOT WANTED: notes in $bad if they differ.
+expect() {
+    [ "$2" != "$3" ] || return 0
+    echo "$1 is '$2', expected '$3'"
+    bad=1
+}
+
+# expect_field NAME WANTED FILE: a line "NAME: WANTED" of a file.
+expect_field() {
+    local name value
+    while IFS=: read -r name value; do
+        [ "$name" != "$1" ] || break
+        value=
+    done <$3
+    expect "$1" "${value# }" "$2"
+}
+
+# field NAME: of the text "name: value" on the standard input.
+field() { sed -n "s/^$1: //p"; }
+
+after() {
+    check "the update that succeeds says so" test "$(xen-liveupdate result | field state)" = done
+    check_equal "the guest has its CPUs" "$(guest g1 nproc)" 2
+}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Each test kernel of tests/guests/ finds the thing that it holds unharmed, after an update and after the one back.
+# bed: smp=2 updates=2 mem=3584 timeout=600
+# bed: smp=1 guest=pvh updates=2 mem=3584 timeout=600
+
+# The kernel "domid" runs under these domids, besides the one it gets; 32751 is the highest there is.
+DOMIDS="100 20000 32751"
+
+# All kernels that were built for this kind of guest, each in a domain of its own; "domid" in several.
+names() {
+    local f id
+    for f in $(grep -l "^type=\"$GUEST\"" /boot/guests/*.cfg); do basename $f .cfg; done
+    if [ $GUEST = pv ] && [ -e /boot/guests/domid ]; then
+        for id in $DOMIDS; do echo domid-$id; done
+    fi
+}
+
+make_kernel() {
+    {
+        echo "name=\"$1\""
+        echo "kernel=\"/boot/guests/$1\""
+        echo "memory=8"
+        cat /boot/guests/$1.cfg
+    } >/run/bed/$1.cfg
+    xl create -q /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id
+}
+
+start_kernel() {
+    case $1 in
+    domid-[0-9]*) createdom ${1#domid-} $1 /boot/guests/domid 8 && xl domid $1 >/run/bed/$1.id ;;
+    *) make_kernel $1 ;;
+    esac
+}
+
+# said NAME TEXT: a line of the kernel that begins with it.
+said() { tr -d '\r' <"$(guest_log $1)" | grep -aq "^$2"; }
+is_up() { said $1 "ready $2" || said $1 FAIL:; }
+has_verdict() { said $1 "PASS $2" || said $1 "FAIL $2" || said $1 FAIL:; }
+
+# What a kernel needs besides, before update N. NMIs: the second one waits for the first one's end.
+provoke() {
+    case $1 in
+    nmi*) xl trigger $1 nmi 0; wait_for 30 said $1 "in NMI $2"; xl trigger $1 nmi 0 ;;
+    esac
+}
+
+# all_ready N: for update N.
+all_ready() {
+    local k
+    for k in $(names); do
+        check "$k: is ready for update $1" wait_for 60 is_up $k $1
+        provoke $k $1
+    done
+}
+
+before() {
+    local k
+    start_xen
+    for k in $(names); do check "$k: starts" start_kernel $k; done
+    all_ready 1
+}
+
+after_each() {
+    local k
+    for k in $(names); do
+        echo >"$(xenstore-read /local/domain/$(cat /run/bed/$k.id)/console/tty)"
+    done
+    for k in $(names); do
+        wait_for 60 has_verdict $k $1
+        if said $k "PASS $1"; then
+            ok "$k: unharmed after update $1"
+        else
+            not_ok "$k: after update $1: $(grep -a FAIL "$(guest_log $k)" | tail -n 1 | tr -d '\r')"
+        fi
+        check_equal "$k: still has its domid" "$(xl domid $k)" "$(cat /run/bed/$k.id || echo none)"
+    done
+    [ $1 = "$UPDATES" ] || all_ready $(($1 + 1))
+}
+
+# What is left of a domain when it is destroyed shows that a count has gone wrong.
+after() {
+    local k
+    for k in $(names); do xl destroy $k; done
+    check "all of them can be destroyed" wait_for 30 only_dom0
+}
+only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }

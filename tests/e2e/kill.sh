@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `apply` is killed at any moment, its terminal is closed, it is interrupted: the update happens or it does not,
+# and result and history say which.
+# bed: smp=1 updates=0 timeout=400
+
+before() {
+    start_xen
+    make_guest g1 memory=128
+    DOMAINS=g1
+    check "the guest ticks" wait_tick g1 90
+    note_life
+    rounds=0
+    # Milliseconds after the journal's entry: before Xen is asked, in check, about the pause, settling, ended.
+    for ms in 0 20 60 120 250 600 1500; do killed KILL $ms; done
+    # Who closes the terminal does not end it; who interrupts it takes it back, or waits for what came of it.
+    survives HUP
+    survives INT
+    fails_and_killed
+    journal_damaged
+    check_life
+}
+
+after() { check "the guest ticks to the end" wait_tick g1 60; }
+
+JOURNAL=/var/lib/xen/liveupdate/journal
+
+generation() { xen-liveupdate status | sed -n 's/^generation: //p'; }
+journal_size() { stat -c %s $JOURNAL 2>/dev/null || echo 0; }
+idle() { xen-liveupdate status | grep -q '^phase: idle'; }
+journal_grew() { [ "$(journal_size)" -gt $size ]; }
+
+# begin: apply in the background, up to the moment when its journal entry is there.
+begin() {
+    rounds=$((rounds + 1))
+    xen-liveupdate status | grep -q '^staged: yes' || xen-liveupdate stage "$(image)" >/dev/null
+    old=$(generation)
+    size=$(journal_size)
+    xen-liveupdate apply >/run/bed/apply.out 2>&1 &
+    pid=$!
+    while ! journal_grew && [ -d /proc/$pid ]; do usleep 1000; done
+}
+
+# Another one than what runs.
+image() { if xen_version | grep -q target; then echo /boot/xen-source; else echo /boot/xen-target; fi; }
+
+# last: the last line about an update in the history.
+last() { xen-liveupdate history | grep ' update ' | tail -n 1; }
+
+killed() {
+    begin
+    usleep $(($2 * 1000))
+    kill -$1 $pid 2>/dev/null
+    wait $pid
+    rc=$?
+    check "killed after $2 ms: Xen comes to rest" wait_for 60 idle
+    new=$(generation)
+    check "killed after $2 ms (exit code $rc, generation $old, then $new): the history tells the truth" truth
+    check "killed after $2 ms: the result tells the truth" result_truth
+    report "after $2 ms, generation $old -> $new: $(last)"
+}
+
+# The history says "done" if, and only if, another Xen runs.
+truth() {
+    xen-liveupdate history
+    if [ $new = $((old + 1)) ]; then
+        last | grep -q ' done '
+    else
+        [ $new = $old ] && last | grep -q -e ' not tried ' -e ' failed '
+    fi
+}
+
+result_truth() {
+    xen-liveupdate result >/run/bed/result.now
+    cat /run/bed/result.now
+    if [ $new = $old ]; then
+        grep -q '^last update: .*: \(not tried\|failed\)' /run/bed/result.now
+    else
+        grep -q '^state: done' /run/bed/result.now && grep -q '^last update: .*: done' /run/bed/result.now
+    fi
+}
+
+survives() {
+    begin
+    kill -$1 $pid
+    wait $pid
+    rc=$?
+    check "after SIG$1 Xen comes to rest" wait_for 60 idle
+    new=$(generation)
+    check "after SIG$1 the exit code is apply's own ($rc)" own_exit_code
+    check "after SIG$1 the history tells the truth" truth
+    [ $1 != HUP ] || check_equal "after SIGHUP the update was done" $rc 0
+}
+
+own_exit_code() { cat /run/bed/apply.out; if [ $new = $old ]; then [ $rc = 1 ]; else [ $rc = 0 ]; fi; }
+
+# An update that fails while nobody looks.
+fails_and_killed() {
+    xen-liveupdate status | grep -q '^staged: yes' || xen-liveupdate stage "$(image)" >/dev/null
+    xen-liveupdate fault save host >/dev/null 2>&1 || { skip "faults need a debug build"; return; }
+    killed KILL 300
+    xen-liveupdate fault off >/dev/null
+    check_equal "the failed update changed nothing" $new $old
+}
+
+# As after a power cut in the middle of a write: what is left is readable, and the next update is written.
+journal_damaged() {
+    head -c $(($(journal_size) - 7)) $JOURNAL >/run/bed/cut
+    cp /run/bed/cut $JOURNAL
+    check "a journal that is cut short is read" sh -c 'xen-liveupdate history 2>&1 | grep done'
+    xen-liveupdate status | grep -q '^staged: yes' || xen-liveupdate stage "$(image)" >/dev/null
+    old=$(generation)
+    check "and the next update succeeds" xen-liveupdate apply
+    new=$(generation)
+    check "and is in the history" truth
+    save_file $JOURNAL
+}

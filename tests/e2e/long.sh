@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Many guests, many updates, and random operations of the toolstack between them: memory stays whole, and not
+# a page is lost. SEED repeats a run (the seed is printed); ARGS="guests=4 ops=3 kinds=pv,pvh" makes it smaller or
+# other.
+# bed-long: smp=2 mem=4096 updates=20 timeout=7200
+
+KINDS=pv        # in turn: "pv pvh"
+GUESTS=16
+OPS=6           # operations after each update
+MEMORY=80       # MiB of a guest
+GUEST_TIMEOUT=180
+
+for word in $ARGS; do
+    case $word in
+    guests=*) GUESTS=${word#*=} ;;
+    ops=*) OPS=${word#*=} ;;
+    memory=*) MEMORY=${word#*=} ;;
+    kinds=*) KINDS=$(echo ${word#*=} | tr , ' ') ;;
+    *) not_ok "unknown word in ARGS: $word" ;;
+    esac
+done
+
+# --- Chance --------------------------------------------------------------------------------------
+
+# random N: sets R to 0 .. N - 1. The upper bits: the lower ones of such a generator repeat soon.
+random() {
+    SEED=$(((SEED * 1103515245 + 12345) & 0x7fffffff))
+    R=$(((SEED >> 8) % $1))
+}
+
+# --- Guests --------------------------------------------------------------------------------------
+
+# Each has a kind that stays; what changes is in files under /run/bed/long.
+kind_of() { echo $KINDS | cut -d' ' -f$(((${1#g} - 1) % $(echo $KINDS | wc -w) + 1)); }
+set_of() { echo $2 >/run/bed/long/$1.$3; }
+get_of() { cat /run/bed/long/$1.$2 2>/dev/null; }
+remember_id() { xl domid $1 >/run/bed/$1.id; }
+
+new_guest() {
+    rm -f $(guest_log $1) /run/bed/long/$1.*
+    make_guest $1 type=$(kind_of $1) vcpus=2 memory=$MEMORY extra="maxmem=$MEMORY"
+}
+
+watch_memory() { guest $1 "memsum ${1#g}42 /tmp/memsum 4 500 >/dev/null 2>&1 & echo started" | grep -q started; }
+
+start_guests() {
+    local g
+
+    for g in $ALL; do new_guest $g; done
+    for g in $ALL; do check "$g ($(kind_of $g)) ticks" wait_tick $g 600; done
+}
+
+memory_errors() { guest $1 'cat /tmp/memsum' | tr ' ' '\n' | sed -n 's/^memory_errors=//p; s/^register_errors=//p' | tr '\n' ' '; }
+passes() { guest $1 'cat /tmp/memsum' | tr ' ' '\n' | sed -n 's/^passes=//p'; }
+more_passes() { [ "$(passes $1)" -gt "$2" ]; }
+
+# --- Memory --------------------------------------------------------------------------------------
+
+# Pages of the host: all of them, free, of domains; the rest is Xen's.
+account() {
+    physinfo >/run/bed/long/host
+    physinfo domains >/run/bed/long/domains
+    TOTAL=$(value total_pages /run/bed/long/host)
+    FREE=$(value free_pages /run/bed/long/host)
+    OF_DOMAINS=$(value sum /run/bed/long/domains)
+    OF_XEN=$((TOTAL - FREE - OF_DOMAINS))
+}
+
+show_account() { say "memory $1: $TOTAL pages, $FREE free, $OF_DOMAINS of $(($(wc -l </run/bed/long/domains) - 1)) domains, $OF_XEN of Xen"; }
+
+# --- Operations ----------------------------------------------------------------------------------
+
+# Each takes a guest and says what it did in DONE; a failure is a result.
+op_vcpus() {
+    random 2
+    DONE="vcpu-set $((R + 1))"
+    xl vcpu-set $1 $((R + 1))
+}
+
+op_memory() {
+    random 9
+    DONE="mem-set $((MEMORY - R))"
+    xl mem-set $1 $((MEMORY - R)) && wait_for 120 has_memory $1 $((MEMORY - R))
+}
+has_memory() {
+    local m=$(xl list $1 | awk 'NR == 2 { print $3 }')
+    [ "$m" -ge $(($2 - 1)) ] && [ "$m" -le $(($2 + 1)) ]
+}
+
+op_pause() {
+    if [ "$(get_of $1 paused)" ]; then
+        DONE=unpause
+        rm /run/bed/long/$1.paused
+        xl unpause $1 && wait_tick $1 180
+    else
+        DONE=pause
+        set_of $1 yes paused
+        xl pause $1
+    fi
+}
+
+op_network() {
+    if [ "$(get_of $1 net)" ]; then
+        DONE=network-detach
+        rm /run/bed/long/$1.net
+        xl network-detach $1 0
+    else
+        DONE=network-attach
+        set_of $1 yes net
+        xl network-attach $1 bridge=xenbr0 script=/bed/vif
+    fi
+}
+
+op_disk() {
+    if [ "$(get_of $1 disk)" ]; then
+        DONE=block-detach
+        rm /run/bed/long/$1.disk
+        xl block-detach $1 xvdb
+    else
+        DONE=block-attach
+        truncate -s 4M /tmp/$1.disk
+        set_of $1 yes disk
+        xl block-attach $1 "format=raw,vdev=xvdb,access=rw,script=/bed/block,target=/tmp/$1.disk"
+    fi
+}
+
+op_save() {
+    DONE="save, restore"
+    xl save $1 /tmp/$1.save && xl restore /tmp/$1.save && remember_id $1
+    local rc=$?
+    rm -f /tmp/$1.save
+    [ $rc = 0 ] && wait_tick $1 180
+}
+
+op_reboot() {
+    local old=$(xl domid $1)
+
+    DONE=reboot
+    guest_bg $1 'sleep 1; reboot -f'
+    wait_for 180 is_another $1 $old || return 1
+    remember_id $1
+    rm -f /run/bed/long/$1.*
+    wait_tick $1 300 && watch_memory $1
+}
+is_another() { local id=$(xl domid $1); [ "$id" ] && [ "$id" != $2 ]; }
+
+op_destroy() {
+    DONE="destroy, create"
+    xl destroy $1 && new_guest $1 && wait_tick $1 300 && watch_memory $1
+}
+
+op_weight() {
+    random 900
+    DONE="sched-credit2 -w $((R + 100))"
+    xl sched-credit2 -d $1 -w $((R + 100))
+}
+
+OPERATIONS="op_vcpus op_memory op_pause op_network op_disk op_save op_reboot op_destroy op_weight"
+
+# One operation on one guest; a paused one is unpaused, since all others need its help.
+operate() {
+    local g op
+
+    random $(echo $ALL | wc -w)
+    g=$(echo $ALL | cut -d' ' -f$((R + 1)))
+    random $(echo $OPERATIONS | wc -w)
+    op=$(echo $OPERATIONS | cut -d' ' -f$((R + 1)))
+    [ ! "$(get_of $g paused)" ] || op=op_pause
+    DONE=$op
+    if $op $g >/run/bed/long/op.out 2>&1; then
+        say "$g: $DONE"
+    else
+        not_ok "$g: $DONE"
+        sed 's/^/  | /' /run/bed/long/op.out
+    fi
+}
+
+# Those that can answer take part in the comparison across an update.
+choose_domains() {
+    local g
+
+    DOMAINS=
+    for g in $ALL; do [ "$(get_of $g paused)" ] || DOMAINS="$DOMAINS $g"; done
+    # What each domain has: an update changes none of it.
+    account
+    cp /run/bed/long/domains /run/bed/long/domains.before
+    show_account "before the next update"
+}
+
+# --- The scenario --------------------------------------------------------------------------------
+
+before() {
+    local g
+
+    mkdir -p /run/bed/long
+    report "SEED=$SEED GUESTS=$GUESTS KINDS=$KINDS OPS=$OPS"
+    start_xen
+    start_bridge
+    modprobe xen-netback
+    modprobe xen-blkback
+    modprobe loop
+    ALL=$(seq $GUESTS | sed 's/^/g/' | tr '\n' ' ')
+
+    # Once for practice: dom0's grant mappings and event channels have room for as many from then on.
+    start_guests
+    for g in $ALL; do
+        op_network $g && op_disk $g
+        wait_tick $g 180
+    done
+    for g in $ALL; do xl destroy $g; done
+    update $(update_image $UPDATES) >/run/bed/update.out 2>&1
+    account
+    show_account "without guests"
+    echo $FREE >/run/bed/long.free
+
+    start_guests
+    for g in $ALL; do check "$g holds memory" watch_memory $g; done
+    choose_domains
+}
+
+after_each() {
+    local g n
+
+    check "$1: every domain has the pages that it had" diff /run/bed/long/domains.before - <<PAGES
+$(physinfo domains)
+PAGES
+    account
+    show_account "after update $1"
+    # One of the two builds, or both, with the same guests: Xen's share does not grow from one to the next.
+    if [ -e /run/bed/long.xen.$(($1 % 2)) ]; then
+        check "$1: Xen has no more memory than two updates ago ($OF_XEN pages)" \
+            test $OF_XEN -le $(($(cat /run/bed/long.xen.$(($1 % 2))) + GUESTS * 2))
+    fi
+    echo $OF_XEN >/run/bed/long.xen.$(($1 % 2))
+    for g in $DOMAINS; do check_equal "$1: $g: memory and registers" "$(memory_errors $g)" "0 0 "; done
+    [ $1 = "$UPDATES" ] || {
+        n=0
+        while [ $n -lt $OPS ]; do
+            operate
+            n=$((n + 1))
+        done
+        choose_domains
+    }
+}
+
+after() {
+    local g
+
+    for g in $ALL; do
+        [ ! "$(get_of $g paused)" ] || op_pause $g
+        check "$g goes on" wait_for 180 more_passes $g "$(passes $g)"
+        check_equal "$g: memory and registers" "$(memory_errors $g)" "0 0 "
+    done
+    account
+    show_account "at the end"
+    for g in $ALL; do check "xl destroy $g" xl destroy $g; done
+    account
+    show_account "all destroyed"
+    check_equal "only dom0 is left" "$(xl list | tail -n +2 | wc -l)" 1
+    # Where Xen's heap has holes depends on its past; an update makes a new heap.
+    check "one more update" update $(update_image $UPDATES)
+    account
+    show_account "after one more update"
+    check_equal "as many pages are free as before the first guest" "$FREE" "$(cat /run/bed/long.free)"
+}

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# On a host with an IOMMU: what cannot be carried is refused by name, nothing is paused.
+# bed: smp=1 updates=0 timeout=300 machine=q35 files="docs/carried.md tests/e2e/refusals.txt" qemu_args="-device amd-iommu,intremap=on -device nec-usb-xhci -device e1000e,romfile="
+
+. /bed/refused.sh
+
+# slot_of VENDOR DEVICE: of the first such device in dom0.
+slot_of() {
+    grep -l "^PCI_ID=$1:$2\$" /sys/bus/pci/devices/*/uevent | head -n 1 | sed 's,.*/0000:\(.*\)/uevent,\1,'
+}
+
+before() {
+    local pirq d card=$(slot_of 8086 10D3) usb=$(slot_of 1033 0194)
+
+    start_xen
+    provoked platform "an IOMMU is in use"
+    provoked platform "interrupts are remapped by an IOMMU"
+    provoked pci "interrupts are remapped by an IOMMU"
+
+    pirq=$(provoke map-messages $usb 4)
+    provoked pirq "pirq <number> (irq <number>): one of several messages of one capability" 0
+
+    d=$(provoke create-iommu)
+    provoked features "uses an IOMMU" $d
+    provoked domain "was created with options <number> that are not carried" $d
+    provoked grant "maps grants through an IOMMU" $d
+    provoke assign 32753 $card # DOMID_IO
+    provoked pci "device <device> is quarantined"
+    provoke assign $d $card
+    provoked features "has PCI devices of its own (passthrough)" $d
+    provoked pci "device <device> is assigned to the domain" $d
+    provoke deassign $d $card
+    provoke destroy $d
+    refusals_summary refused-iommu.sh
+}
+
+after() { :; }

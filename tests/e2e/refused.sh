@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What cannot be carried is refused by name while domains run, and nothing is paused; once it is gone, an
+# update succeeds. Then what stays until the next reboot.
+# bed: smp=2 timeout=600 files="docs/carried.md tests/e2e/refusals.txt" qemu_args="-device e1000e,romfile="
+
+. /bed/refused.sh
+
+before() {
+    start_xen
+    make_guest g1 memory=128
+    make_guest g2 memory=96
+    DOMAINS=g1
+    for g in g1 g2; do check "$g ticks" wait_tick $g 120; done
+    G2=$(xl domid g2)
+    check "nothing is refused" nothing_refused
+
+    provoke_scheduling
+    provoke_memory
+    provoke_interrupts
+    provoke_hvm
+    provoke_observers
+    check "nothing is refused any more" nothing_refused
+}
+
+# second_pool SCHEDULER: CPU 1 alone.
+second_pool() {
+    printf 'name="%s"\nsched="%s"\ncpus=["1"]\n' $1 $1 >/tmp/pool
+    xl cpupool-create /tmp/pool
+}
+
+provoke_scheduling() {
+    local d
+
+    xl cpupool-cpu-remove Pool-0 1
+    provoked platform "not every CPU is in cpupool 0"
+    second_pool credit
+    # An empty one: in a debug build of Xen 4.17 a running domain leaves damage behind when it leaves the pool.
+    d=$(provoke create-pv)
+    provoke move-pool $d 1
+    provoked sched "is in cpupool <number>" $d
+    provoke move-pool $d 0
+    provoke destroy $d
+    xl cpupool-destroy credit
+    xl cpupool-cpu-add Pool-0 1
+}
+
+provoke_memory() {
+    local d
+
+    provoke log-dirty $G2
+    provoked features "is in a paging mode (<number>: shadow or log-dirty)" $G2
+    provoke log-dirty-off $G2
+
+    d=$(provoke create-pv)
+    provoke claim $d 100
+    provoked features "has claimed <number> pages" $d
+    provoked frames "<number> pages are claimed" $d
+    provoke claim $d 0
+    provoke vnuma $d
+    provoked features "has virtual NUMA nodes" $d
+    provoke fill $d 40
+    provoked memmap "<number> MiB of memory are free, the target needs <number> MiB to start with"
+    provoke destroy $d
+
+    provoke zombie >/tmp/zombie &
+    wait_for 10 test -s /tmp/zombie
+    provoked domain "is being destroyed" $(cat /tmp/zombie)
+    kill $!
+    wait $!
+}
+
+provoke_interrupts() {
+    local port pirq card=$(ls /sys/bus/pci/devices | sed -n '$s/^0000://p')
+
+    port=$(provoke unmap-bound)
+    provoked pirq "pirq <number> was unmapped while bound to port <number>" 0
+    provoke close-port $port
+
+    pirq=$(provoke map-message $card)
+    provoke permit-irq $G2 $pirq 1
+    provoked pirq "may use irq <number>, which is not its own" $G2
+    provoke permit-irq $G2 $pirq 0
+    provoke permit-irq 0 $pirq 0
+    provoked pirq "pirq <number>: access to its irq was denied" 0
+    provoke unmap $pirq
+}
+
+# Each of an empty domain of its own.
+provoke_hvm() {
+    local d stub
+
+    with_hvm create-shadow
+    provoked p2m "has shadow page tables (no hardware assisted paging)" $d
+    without_hvm
+    with_hvm create-nested
+    provoked hvm "runs virtual machines (nested HVM)" $d
+    without_hvm
+    with_hvm create-hvm
+    provoke log-dirty $d
+    provoked p2m "its memory is tracked (log-dirty)" $d
+    without_hvm
+    with_hvm create-hvm
+    provoke populate-on-demand $d
+    provoked p2m "has memory to be populated on demand (PoD)" $d
+    without_hvm
+    with_hvm create-hvm
+    provoke intercept $d
+    provoked p2m "a device model intercepts writes to its memory" $d
+    without_hvm
+    with_hvm create-hvm
+    provoke hvm-param $d 9 1 # HVM_PARAM_VIRIDIAN
+    provoked hvm "uses the Hyper-V interface (viridian)" $d
+    without_hvm
+    with_hvm create-hvm
+    provoke map-port $d 0x5000
+    provoked hvm "drives a device of its own (passthrough)" $d
+    without_hvm
+    with_hvm create-hvm
+    provoke hvm-param $d 14 3 # HVM_PARAM_ACPI_S_STATE
+    provoked hvm "sleeps (ACPI S3)" $d
+    without_hvm
+
+    with_hvm create-hvm
+    stub=$(provoke create-pv)
+    provoke stubdom $stub $d
+    provoked domain "serves <domain> as its stub domain" $stub
+    provoke destroy $stub
+    provoke monitor $d
+    provoked features "is watched (vm_event)" $d
+    provoked features "vCPU <number> is watched (vm_event)" $d
+    provoked evtchn "port <number> is consumed by Xen in <function>" $d
+    without_hvm
+}
+
+with_hvm() { d=$(provoke $1); }
+without_hvm() { provoke destroy $d; }
+
+provoke_observers() {
+    provoke live-patch /usr/bin/nothing.livepatch
+    provoked platform "live patches are loaded"
+    provoke live-patch-unload
+
+    provoke debugger $G2
+    provoked domain "a debugger is attached" $G2
+    xl destroy g2
+}
+
+after() {
+    local d
+
+    provoke trace
+    provoked platform "trace buffers are allocated (xentrace)"
+    provoke power-states 0
+    provoked pci "power states of CPUs were set by the hardware domain (xen-acpi-processor)"
+    d=$(provoke create-pv)
+    provoke profile $d
+    provoked features "is profiled (xenoprof)" $d
+    # The last one: this scheduler of Xen 4.17 does not survive the removal of its CPU.
+    xl cpupool-cpu-remove Pool-0 1
+    second_pool rtds
+    provoke move-pool $d 1
+    provoked sched "scheduler <text> is not carried" $d
+    refusals_summary refused.sh
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Unit tests of the stream format. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <CUnit/Basic.h>
+
+#include "suite.h"
+
+const char *golden_dir, *build_dir;
+
+int main(int argc, char **argv)
+{
+    CU_SuiteInfo suites[] = {
+        {"crc32c", NULL, NULL, NULL, NULL, crc32c_tests},
+        {"stream", NULL, NULL, NULL, NULL, stream_tests},
+        {"check", NULL, NULL, NULL, NULL, check_tests},
+        {"dump", NULL, NULL, NULL, NULL, dump_tests},
+        {"golden", NULL, NULL, NULL, NULL, golden_tests},
+        CU_SUITE_INFO_NULL,
+    };
+    int failures;
+
+    if (argc != 3) {
+        fprintf(stderr, "usage: format GOLDEN_DIR BUILD_DIR\n");
+        return 2;
+    }
+    golden_dir = argv[1];
+    build_dir = argv[2];
+
+    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS) {
+        fprintf(stderr, "CUnit: %s\n", CU_get_error_msg());
+        return 2;
+    }
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
+    CU_cleanup_registry();
+
+    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# tools_check.sh TOP: what belongs to the tools agrees: table of verbs, help, completion, man pages, schemas;
+# the library's symbols, its header and its example.
+set -eu
+
+top=$1
+lu=$top/build/lu-tools
+tool=$lu/xen-liveupdate
+out=$top/build/unit/tools
+rm -rf "$out"
+mkdir -p "$out"
+fail() { echo "tools: $*" >&2; exit 1; }
+
+"$tool" --help >"$out/help"
+verbs=$(sed -n 's/^  \([a-z][a-z-]*\)\( .*\)\{0,1\}$/\1/p' "$out/help")
+[ "$(echo "$verbs" | wc -w)" -ge 13 ] || fail "the help names too few verbs: $verbs"
+
+# complete WORD...: what bash offers for the last one.
+complete() {
+    bash -c '. "$0"; COMP_WORDS=(xen-liveupdate "$@"); COMP_CWORD=$#; _xen_liveupdate; echo " ${COMPREPLY[*]} "' \
+        "$lu/xen-liveupdate.bash" "$@"
+}
+for v in $verbs; do
+    complete "" | grep -q " $v " || fail "completion does not offer $v"
+    grep -q "^\.IP \"\\\\fB$v" "$lu/xen-liveupdate.8" ||
+        fail "the man page has no item $v"
+    [ -e "$top/lu-tools/schema/$v.json" ] || fail "no schema for $v"
+    grep -q "\"const\": \"$v\"" "$top/lu-tools/schema/$v.json" || fail "the schema of $v is another verb's"
+done
+complete apply --max | grep -q ' --max-pause ' || fail "completion does not offer apply's options"
+! complete status --max | grep -q max-pause || fail "completion offers status an option of apply"
+complete report --format "" | grep -q ' text json trace ' || fail "completion does not offer the formats"
+podchecker "$top"/lu-tools/man/*.pod >"$out/pod" 2>&1 || { cat "$out/pod" >&2; exit 1; }
+
+# Every function of the header is in the library under a version, and nothing else is.
+sed -n 's/.*\b\(xenlu_[a-z_]*\)(.*/\1/p' "$top/lu-tools/include/xenliveupdate.h" | grep -v -e '_fn$' |
+    sort -u >"$out/header"
+nm -D --defined-only "$lu/libxenliveupdate.so.0" | sed -n 's/.* T \(.*\)@@VERS_.*/\1/p' | sort -u >"$out/symbols"
+while read -r f; do
+    # In its comments the header names functions, too; all that are declared must be there.
+    grep -q "^$f$" "$out/symbols" || fail "the library does not have $f"
+done <"$out/header"
+while read -r f; do
+    grep -q "^$f$" "$out/header" || fail "the header does not have $f"
+done <"$out/symbols"
+
+# The example, as a program of somebody else's would be made.
+PKG_CONFIG_PATH=$lu/pkgconfig pkg-config --exists xenliveupdate || fail "pkg-config does not know the library"
+cc -std=c11 -Wall -Wextra -Werror -o "$out/update" "$top/lu-tools/example/update.c" \
+    $(PKG_CONFIG_PATH=$lu/pkgconfig pkg-config --cflags --libs xenliveupdate)
+c++ -fsyntax-only -x c++ "$top/lu-tools/include/xenliveupdate.h" 2>/dev/null || ! command -v c++ >/dev/null ||
+    fail "the header is not for C++"
+LD_LIBRARY_PATH=$lu "$out/update" 2>&1 | grep -q '^usage: update TARGET' || fail "the example does not run"
+
+# JSON that the tool prints without Xen, and the schemas themselves.
+XEN_LIVEUPDATE_DIR=$out "$tool" -j history >"$out/history.json"
+XEN_LIVEUPDATE_DIR=$out "$tool" -j inspect "$top/format/golden/stream-1.bin" >"$out/inspect.json"
+"$top/tests/unit/validate.py" "$out/history.json" "$out/inspect.json"
+"$top/build/unit/from_json" "$out/inspect.json" | cmp - "$top/format/golden/stream-1.bin" ||
+    fail "a stream made from its JSON is another one"
