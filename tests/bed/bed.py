@@ -69,6 +69,8 @@ DEBUG_PORT = 0x2E0
 GUEST_PORT = 7000
 GUEST_ADDRESS = "10.0.2.16"
 PANIC = re.compile(r"Panic on CPU|FATAL TRAP|Kernel panic|Xen BUG at|Manual reset required")
+# The scenario used a command that dom0's image does not have: what it was to check was not checked.
+NO_COMMAND = re.compile(r"line \d+: (\S+): not found$")
 NICS = {"virtio-net": "virtio-net-pci,disable-legacy=on"}
 
 
@@ -342,6 +344,8 @@ class Run:
                 if PANIC.search(line) and not trouble:
                     trouble = line.strip()
                     deadline = finish_in(3)     # for the rest of the message
+                elif NO_COMMAND.search(line):
+                    self.result(False, f"dom0 has every command: {NO_COMMAND.search(line)[1]} is missing")
                 elif line.startswith("bed: end"):
                     console_ended = True
                     deadline = finish_in(3)

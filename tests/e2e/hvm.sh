@@ -10,6 +10,8 @@ before() {
     make_guest h1 type=hvm memory=192 vif=1 disk=32 emulated=1
     DOMAINS=h1
     check "the guest ticks" wait_tick h1 300
+    guest_path h1 image/device-model-pid >/run/bed/h1.dm
+    check "its device model runs" test -d /proc/$(device_model)
     check_equal "the guest does not know of Xen" "$(guest h1 'cat /sys/hypervisor/type 2>/dev/null')" ""
     report "clock of the guest: $(guest h1 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource')"
     start_watch dom0 h1
@@ -25,14 +27,14 @@ update() {
     local n=$(($(cat /run/bed/updates 2>/dev/null || echo 0) + 1)) rc
     echo $n >/run/bed/updates
     if [ $n = 2 ]; then
-        pkill -STOP -f xen-qemu-system
+        kill -STOP $(device_model)
         sleep 2
     fi
     xen-liveupdate stage "$1" && xen-liveupdate apply && xen-liveupdate result
     rc=$?
     if [ $n = 2 ]; then
         check "the guest waited for its device model" request_under_way
-        pkill -CONT -f xen-qemu-system
+        kill -CONT $(device_model)
     fi
     return $rc
 }
@@ -82,7 +84,8 @@ stands_still() {
     [ "$(ticks h1)" = "$n" ]
 }
 
-no_device_model() { ! pgrep -f xen-qemu-system; }
+device_model() { cat /run/bed/h1.dm; }
+no_device_model() { [ ! -d /proc/$(device_model) ]; }
 
 # At least the guest's own pages: page tables and Xen's structures for it come on top.
 freed() { [ $(($(free_pages) - $1)) -ge $((192 * 256)) ]; }
