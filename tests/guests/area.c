@@ -89,6 +89,19 @@ static struct vcpu_runstate_info get_runstate(unsigned int v)
     return r;
 }
 
+/* Of the main vCPU, which nobody took off its CPU between this and *when. */
+static struct vcpu_runstate_info runstate_at(int64_t *when)
+{
+    struct vcpu_runstate_info r, again;
+
+    do {
+        r = get_runstate(MAIN);
+        *when = now();
+        again = get_runstate(MAIN);
+    } while (again.state_entry_time != r.state_entry_time);
+    return r;
+}
+
 void setup(void)
 {
     struct vcpu_runstate_info r;
@@ -115,15 +128,18 @@ void setup(void)
             "vCPU %u does not go down", DOWN);
     require(!init_vcpu(NEVER_UP, go_down), "vCPU %u cannot be initialised", NEVER_UP);
 
-    r = get_runstate(MAIN);
-    registered_at = now();
+    r = runstate_at(&registered_at);
     registered_sum = sum(&r);
 }
 
 static void verify_runstate(void)
 {
-    struct vcpu_runstate_info r = get_runstate(MAIN), seen = runstate[MAIN];
-    int64_t elapsed = now() - registered_at, counted = sum(&r) - registered_sum;
+    struct vcpu_runstate_info seen = runstate[MAIN], r;
+    int64_t when, elapsed, counted;
+
+    r = runstate_at(&when);
+    elapsed = when - registered_at;
+    counted = sum(&r) - registered_sum;
 
     expect(counted > elapsed - 20 * NS_PER_MS && counted < elapsed + 20 * NS_PER_MS,
            "runstates add up to %ld ns, %ld ns have gone by", counted, elapsed);
