@@ -258,11 +258,11 @@ static enum lu_verdict check_memmap(const struct check *c, uint64_t *owned)
             return bad(c, r, "runs overlap or do not ascend");
         if (e.mfn > host.max_page || e.nr > host.max_page - e.mfn)
             return bad(c, r, "run beyond max_page");
-        if (e.class < LU_MEM_DOMAIN || e.class > LU_MEM_STREAM)
+        if (e.class < LU_MEM_DOMAIN || e.class > LU_MEM_IO_TABLE)
             return bad(c, r, "class");
         if (e.class == LU_MEM_DOMAIN)
             *owned += e.nr;
-        else if (e.domid)
+        else if (e.class != LU_MEM_IO_TABLE && e.domid)
             return bad(c, r, "domid");
         next = e.mfn + e.nr;
         sum += e.nr;
@@ -647,6 +647,49 @@ static enum lu_verdict check_pending(const struct check *c)
     return LU_OK;
 }
 
+/* ---- IOMMUs ---- */
+
+/* Every frame of a table is counted by the domain that it serves. */
+static enum lu_verdict check_io_tables(const struct check *c)
+{
+    const struct lu_record *r;
+    struct lu_memmap_entry e;
+    struct lu_io_tables fixed;
+    struct lu_host host;
+    uint64_t nr, max_page, all = 0, sum = 0;
+    uint32_t i, cursor;
+
+    LU_FIXED(lu_record_find(c->s, NULL, LU_REC_HOST, 0), &host);
+    max_page = host.max_page;
+
+    for (i = 0; i < c->memmap->nr; i++) {
+        GET(c->memmap, i, &e);
+        if (e.class == LU_MEM_IO_TABLE)
+            all += e.nr;
+    }
+
+    for_each_record(c, r, LU_REC_IO_TABLES) {
+        LU_FIXED(r, &fixed);
+        if (!c->s->where[LU_INDEX_IOMMU].nr)
+            return bad(c, r, "no IOMMU");
+        cursor = 0;
+        if (fixed.root_mfn && !frames_are(c, &cursor, fixed.root_mfn, 1, LU_MEM_IO_TABLE, r->domid))
+            return bad(c, r, "root_mfn");
+        for (i = 0, nr = 0; i < c->memmap->nr; i++) {
+            GET(c->memmap, i, &e);
+            if (e.class == LU_MEM_IO_TABLE && e.domid == r->domid)
+                nr += e.nr;
+        }
+        if (nr != fixed.nr_frames)
+            return bad(c, r, "nr_frames");
+        if (fixed.image_mfn > max_page || fixed.image_nr > max_page - fixed.image_mfn)
+            return bad(c, r, "image_mfn");
+        sum += nr;
+    }
+
+    return sum == all ? LU_OK : bad(c, c->memmap, "I/O page tables of a domain without IO_TABLES");
+}
+
 /* ---- translated domains ---- */
 
 static enum lu_verdict check_extents(const struct check *c, const struct lu_record *r)
@@ -729,6 +772,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
         verdict = check_grants(&c, &domains);
     if (!verdict)
         verdict = check_pending(&c);
+    if (!verdict)
+        verdict = check_io_tables(&c);
 
     return verdict;
 }

@@ -35,7 +35,7 @@ static const struct rule rules[] = {
     {"run beyond max_page", LU_REC_MEMMAP, {{LU_REC_HOST, 0, 0, FIXED, "max_page", 0xfff}}},
     {"run beyond max_page", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 7, "mfn", UINT64_MAX - 15}}},
     {"class", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "class", 0}}},
-    {"class", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "class", 5}}},
+    {"class", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "class", 6}}},
     {"domid", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "domid", 1}}},
     {"nr_frames", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, FIXED, "nr_frames", 1}}},
     {"frames of domains that FRAMES does not name",
@@ -150,6 +150,18 @@ static const struct rule rules[] = {
      LU_REC_PENDING,
      {{LU_REC_PENDING, 0, 0, 1, "first", UINT32_MAX}}},
     {NULL, 0, {{LU_REC_PENDING, 0, 0, 1, "first", 0}}},
+
+    /* IOMMUs. */
+    {"root_mfn",
+     LU_REC_IO_TABLES,
+     {{LU_REC_IO_TABLES, 0, 0, FIXED, "root_mfn", WORLD_IO_TABLES + 4}}},
+    {"root_mfn", LU_REC_IO_TABLES, {{LU_REC_IO_TABLES, 0, 0, FIXED, "root_mfn", WORLD_FRAME(0)}}},
+    {NULL, 0, {{LU_REC_IO_TABLES, 0, 0, FIXED, "root_mfn", 0}}},
+    {"nr_frames", LU_REC_IO_TABLES, {{LU_REC_IO_TABLES, 0, 0, FIXED, "nr_frames", 3}}},
+    {"image_mfn", LU_REC_IO_TABLES, {{LU_REC_IO_TABLES, 0, 0, FIXED, "image_nr", WORLD_MAX_PAGE}}},
+    {"I/O page tables of a domain without IO_TABLES",
+     LU_REC_MEMMAP,
+     {{LU_REC_MEMMAP, 0, 0, 6, "class", LU_MEM_IO_TABLE}, {LU_REC_MEMMAP, 0, 0, 6, "domid", 1}}},
 
     /* Grants. */
     {"nr_frames", LU_REC_GRANT, {{LU_REC_GRANT, 1, 0, FIXED, "nr_frames", UINT32_MAX}}},

@@ -128,6 +128,7 @@ static void write_memmap(struct lu_writer *w, uint16_t domid, uint16_t index)
     }
     add_run(w, map, 0x800, 256, LU_MEM_PRIVATE, 0);
     add_run(w, map, 0x900, 4, LU_MEM_STREAM, 0);
+    add_run(w, map, WORLD_IO_TABLES, 4, LU_MEM_IO_TABLE, world_domid[0]);
     add_run(w, map, 0xf00, 0x100, LU_MEM_KEPT, 0);
     lu_record_end(w);
 }
@@ -448,6 +449,23 @@ static void write_pending(struct lu_writer *w, uint16_t domid, uint16_t index)
     lu_record_end(w);
 }
 
+/* The first domain alone has an IOMMU. */
+static void write_io_tables(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_io_tables *t;
+
+    if (domid != world_domid[0])
+        return;
+    t = BEGIN(w, IO_TABLES, domid, index);
+    t->root_mfn = WORLD_IO_TABLES + 1;
+    t->nr_frames = 4;
+    t->levels = 3;
+    t->flags = LU_IO_TABLES_MARKED;
+    t->image_mfn = 0x810;
+    t->image_nr = 16;
+    lu_record_end(w);
+}
+
 static const struct {
     uint32_t type;
     void (*write)(struct lu_writer *w, uint16_t domid, uint16_t index);
@@ -471,6 +489,7 @@ static const struct {
     {LU_REC_PIRQS, write_pirqs},
     {LU_REC_VECTORS, write_vectors},
     {LU_REC_PENDING, write_pending},
+    {LU_REC_IO_TABLES, write_io_tables},
 };
 
 /* ---- the stream ---- */

@@ -20,6 +20,8 @@ extern const uint32_t world_vcpus[WORLD_DOMAINS];
 #define WORLD_FRAMES   64u
 #define WORLD_FRAME(i) (0x100u + (i)*WORLD_FRAMES)
 #define WORLD_MAX_PAGE 0x1000u
+/* Four frames with its I/O page tables. */
+#define WORLD_IO_TABLES 0xa00u
 
 /*
  * Writes the stream into @buf and returns its length, 0 if @size is too little.

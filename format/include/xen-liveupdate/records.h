@@ -20,10 +20,11 @@
 
 /* Classes of MEMMAP. */
 enum lu_mem_class {
-    LU_MEM_DOMAIN = 1,  /* owned by a domain */
-    LU_MEM_KEPT = 2,    /* stays for the hardware or for all: M2P, IOMMU tables, offlined */
-    LU_MEM_PRIVATE = 3, /* the source's own: free once the target has resumed */
-    LU_MEM_STREAM = 4,  /* the stream itself: free once the target has read it */
+    LU_MEM_DOMAIN = 1,   /* owned by a domain */
+    LU_MEM_KEPT = 2,     /* stays for the hardware or for all: M2P, offlined */
+    LU_MEM_PRIVATE = 3,  /* the source's own: free once the target has resumed */
+    LU_MEM_STREAM = 4,   /* the stream itself: free once the target has read it */
+    LU_MEM_IO_TABLE = 5, /* holds an I/O page table for a domain */
 };
 
 /* Types of FRAMES. */
