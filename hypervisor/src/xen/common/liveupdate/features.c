@@ -14,7 +14,6 @@
  */
 
 #include <xen/efi.h>
-#include <xen/iommu.h>
 #include <xen/livepatch.h>
 #include <xen/liveupdate.h>
 #include <xen/sched.h>
@@ -77,9 +76,6 @@ static int cf_check platform_check(struct domain *unused)
               "Xen itself runs as a guest of Xen");
     REFUSE_IF(NULL, system_state != SYS_STATE_active, -EBUSY,
               "the host is booting, or going to sleep");
-    REFUSE_IF(NULL, iommu_enabled, -EOPNOTSUPP, "an IOMMU is in use");
-    REFUSE_IF(NULL, iommu_intremap != iommu_intremap_off, -EOPNOTSUPP,
-              "interrupts are remapped by an IOMMU");
     REFUSE_IF(NULL, efi_enabled(EFI_BOOT), -EOPNOTSUPP,
               "the host was booted by EFI");
 #ifdef CONFIG_TBOOT
@@ -140,7 +136,6 @@ static int check_devices(const struct domain *d)
     REFUSE_IF(d, !is_hardware_domain(d) && !list_empty(&d->pdev_list), -EOPNOTSUPP,
               "has PCI devices of its own (passthrough)");
 #endif
-    REFUSE_IF(d, is_iommu_enabled(d), -EOPNOTSUPP, "uses an IOMMU");
     REFUSE_IF(d, has_vpci(d), -EOPNOTSUPP, "vPCI is in use");
 #ifdef CONFIG_ARGO
     REFUSE_IF(d, d->argo, -EOPNOTSUPP, "uses Argo");

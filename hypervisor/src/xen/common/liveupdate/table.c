@@ -28,6 +28,7 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     /* Who owns which frame, page types, counts, page tables. */
     &liveupdate_res_frames,
     &liveupdate_res_p2m,
+    &liveupdate_res_io_tables,
 
     /* What guests share with Xen and with each other. */
     &liveupdate_res_grant,
@@ -42,6 +43,7 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     &liveupdate_res_timer,
 
     /* Devices and interrupts. */
+    &liveupdate_res_iommu,
     &liveupdate_res_pci,
     &liveupdate_res_permissions,
     &liveupdate_res_pirq,

@@ -87,6 +87,8 @@ extern const struct liveupdate_resource liveupdate_res_frames;
 extern const struct liveupdate_resource liveupdate_res_grant;
 extern const struct liveupdate_resource liveupdate_res_host;
 extern const struct liveupdate_resource liveupdate_res_hvm;
+extern const struct liveupdate_resource liveupdate_res_io_tables;
+extern const struct liveupdate_resource liveupdate_res_iommu;
 extern const struct liveupdate_resource liveupdate_res_ioreq;
 extern const struct liveupdate_resource liveupdate_res_memmap;
 extern const struct liveupdate_resource liveupdate_res_p2m;

@@ -16,7 +16,8 @@
  * not by domain_unpause_by_systemcontroller(), which would count as the
  * toolstack's.
  *
- * That a domain is HVM or PVH is told by an HVM record; see hvm.c.
+ * That a domain is HVM or PVH is told by an HVM record (hvm.c), that it uses an
+ * IOMMU by IO_TABLES (iommu.c).
  *
  * Carried: domids, handles, limits, privileges, VM assists, shutdown state, the
  * toolstack's pauses, the memory map (e820), TSC mode, the emulated PIT, the
@@ -42,6 +43,7 @@
 
 /* XEN_DOMCTL_CDF_* that a domain may have and that its records can express. */
 #define CARRIED_OPTIONS (XEN_DOMCTL_CDF_hvm |          \
+                         XEN_DOMCTL_CDF_iommu |        \
                          XEN_DOMCTL_CDF_hap |          \
                          XEN_DOMCTL_CDF_s3_integrity | \
                          XEN_DOMCTL_CDF_oos_off |      \
@@ -417,6 +419,8 @@ static int restore_domain(const struct lu_record *r)
     config.max_maptrack_frames = rec.max_maptrack_frames;
     config.grant_opts = XEN_DOMCTL_GRANT_version(rec.max_grant_version);
     config.arch.emulation_flags = rec.flags & LU_DOMAIN_PIT ? XEN_X86_EMU_PIT : 0;
+    if ( lu_record_find(&liveupdate_stream, NULL, LU_REC_IO_TABLES, r->domid) )
+        config.flags |= XEN_DOMCTL_CDF_iommu;
     hvm = lu_record_find(&liveupdate_stream, NULL, LU_REC_HVM, r->domid);
     if ( hvm )
     {

@@ -21,6 +21,7 @@
 #include <xen/sched.h>
 
 #include <asm/e820.h>
+#include <asm/liveupdate-iommu.h>
 #include <asm/page.h>
 #include <asm/pv/domain.h>
 #include <asm/setup.h>
@@ -66,7 +67,13 @@ static struct run classify(unsigned long mfn, const struct page_info *pg)
     owner = pg->count_info & (PGC_allocated | PGC_count_mask)
             ? page_get_owner(pg) : NULL;
     if ( !owner )
-        return (struct run){ LU_MEM_PRIVATE };
+    {
+        domid_t domid = liveupdate_io_table_of(pg);
+
+        return domid == DOMID_INVALID
+               ? (struct run){ LU_MEM_PRIVATE }
+               : (struct run){ LU_MEM_IO_TABLE, domid };
+    }
     if ( owner == dom_xen || owner == dom_io )
         return (struct run){ LU_MEM_KEPT };
     if ( pg == liveupdate_apic_page(owner) )
@@ -276,7 +283,9 @@ static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
     if ( !map )
         return -ENOSPC;
 
+    liveupdate_io_tables_mark(true);
     rc = for_each_run(save_run, &s);
+    liveupdate_io_tables_mark(false);
     if ( rc )
         return rc;
     map->nr_frames = s.nr_frames;
@@ -321,7 +330,7 @@ static int cf_check count_run(unsigned long mfn, unsigned long nr,
 
 uint64_t liveupdate_estimate_stream(void)
 {
-    uint64_t bytes = KB(256);
+    uint64_t bytes = KB(256) + liveupdate_io_tables_estimate();
     struct domain *d;
 
     for_each_run(count_run, &bytes);

@@ -22,7 +22,7 @@
 
 #include <xen/acpi.h>
 #include <xen/domain_page.h>
-#include <xen/iommu.h>
+#include <xen/init.h>
 #include <xen/irq.h>
 #include <xen/lib.h>
 #include <xen/numa.h>
@@ -43,6 +43,8 @@
 /* Proximity domains beyond this are not looked for. */
 #define MAX_PXM 1024
 
+#define CLASS_VGA 0x0300
+
 bool __read_mostly liveupdate_pminfo_known;
 
 /*
@@ -53,9 +55,6 @@ static int check_host(void)
 {
     int rc = 0;
 
-    if ( iommu_intremap )
-        rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
-                               "interrupts are remapped by an IOMMU");
     if ( skip_ioapic_setup || !nr_ioapics )
         rc = liveupdate_refuse(NULL, -EOPNOTSUPP, "no I/O APIC is in use");
     if ( liveupdate_pminfo_known )
@@ -144,6 +143,24 @@ static bool has_sriov_sizes(const struct pci_dev *pdev)
     return false;
 }
 
+/*
+ * AMD IOMMUs are hidden before pci_segments_init() makes a new list of segments,
+ * which does not have them.  The hardware domain has the device once more.
+ */
+static bool is_orphan(const struct pci_dev *pdev)
+{
+    bool found;
+
+    if ( pdev->domain != dom_xen )
+        return false;
+
+    pcidevs_lock();
+    found = pci_get_pdev(NULL, pdev->sbdf) == pdev;
+    pcidevs_unlock();
+
+    return !found;
+}
+
 typedef int pdev_fn(struct lu_writer *w, const struct pci_dev *pdev);
 
 /*
@@ -164,6 +181,8 @@ static int save_devices(struct lu_writer *w, enum lu_record_type type,
     for ( i = 0; i < ARRAY_SIZE(owner); i++ )
         list_for_each_entry_reverse ( pdev, &owner[i]->pdev_list, domain_list )
         {
+            if ( is_orphan(pdev) )
+                continue;
             rc = fn(w, pdev);
             if ( rc )
                 return rc;
@@ -302,8 +321,11 @@ static int cf_check plan_mmcfg(const struct lu_record *r, unsigned int i)
               : 0;
 }
 
-/* Whether Xen itself uses a device must not have changed. */
-static int check_hidden(pci_sbdf_t sbdf, unsigned int flags)
+/*
+ * Whether Xen itself uses a device must not have changed.  But for the screen:
+ * the source keeps it from guests, and the target has not looked for it.
+ */
+static int __init plan_hidden(pci_sbdf_t sbdf, unsigned int flags)
 {
     const struct pci_dev *pdev;
     unsigned int now = 0;
@@ -315,6 +337,10 @@ static int check_hidden(pci_sbdf_t sbdf, unsigned int flags)
               (is_readonly(pdev) ? LU_PCI_READONLY : 0);
     pcidevs_unlock();
 
+    if ( (flags & (LU_PCI_HIDDEN | LU_PCI_READONLY)) == LU_PCI_HIDDEN &&
+         !now && pci_conf_read16(sbdf, PCI_CLASS_DEVICE) == CLASS_VGA )
+        return pci_hide_device(sbdf.seg, sbdf.bus, sbdf.devfn);
+
     if ( (flags ^ now) & (LU_PCI_HIDDEN | LU_PCI_READONLY) )
         return liveupdate_refuse(NULL, -EBUSY, "device %pp was %s by the source",
                                  &sbdf, flags & LU_PCI_HIDDEN ? "kept"
@@ -323,7 +349,7 @@ static int check_hidden(pci_sbdf_t sbdf, unsigned int flags)
     return 0;
 }
 
-static int cf_check plan_device(const struct lu_record *r, unsigned int i)
+static int __init cf_check plan_device(const struct lu_record *r, unsigned int i)
 {
     struct lu_pci_entry e;
     struct pci_dev_info info = {};
@@ -336,7 +362,7 @@ static int cf_check plan_device(const struct lu_record *r, unsigned int i)
         return liveupdate_refuse(NULL, -EINVAL, "device %pp: unknown flags %#x",
                                  &sbdf, e.flags);
 
-    rc = check_hidden(sbdf, e.flags);
+    rc = plan_hidden(sbdf, e.flags);
     if ( rc )
         return rc;
 
@@ -434,7 +460,7 @@ static int plan_entries(enum lu_record_type type, const char *name,
     return rc;
 }
 
-static int cf_check pci_plan(struct domain *unused)
+static int __init cf_check pci_plan(struct domain *unused)
 {
     /* Extended configuration space first: capabilities are looked up in it. */
     return plan_entries(LU_REC_MMCFG, "MMCFG", plan_mmcfg) ?:

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: AMD IOMMUs and their device tables.  Included at the end of
+ * drivers/passthrough/amd/iommu_init.c, whose statics it needs.
+ *
+ * A unit translates and remaps all the way through an update; IommuEn is never
+ * cleared.  I/O page tables belong to their domain and stay where they are
+ * (arch/x86/liveupdate/iommu.c).  What is Xen's own is made anew:
+ *
+ *  - The target's boot finds the unit enabled and stops only its queues: the
+ *    command buffer and the logs (liveupdate_amd_take_over()).
+ *  - It fills a new device table with what the unit's present one says, but for
+ *    interrupt remapping tables: each is replaced by a copy (intremap.c).
+ *  - It points the unit at the new table, by a single write, gives it new queues
+ *    and makes it forget what it has cached.  For a device nothing has changed.
+ *  - plan() of "pci" adds the devices to their domain as a cold boot does, and
+ *    finds each device table entry to be right already.
+ *
+ * The old tables are private to the source, unused from here on, and go to the
+ * heap once the domains run again.
+ */
+
+#include <asm/liveupdate-iommu.h>
+
+#include "../../ats.h"
+
+/* Far longer than a unit takes to finish what it is at. */
+#define QUEUE_STOP_LOOPS 1000000U
+
+bool __init liveupdate_amd_take_over(struct amd_iommu *iommu)
+{
+    union amd_iommu_control ctrl;
+    unsigned int loops = QUEUE_STOP_LOOPS;
+    uint32_t running = IOMMU_STATUS_CMD_BUFFER_RUN |
+                       IOMMU_STATUS_EVENT_LOG_RUN | IOMMU_STATUS_PPR_LOG_RUN;
+
+    if ( !liveupdate_boot )
+        return false;
+
+    ctrl.raw = readq(iommu->mmio_base + IOMMU_CONTROL_MMIO_OFFSET);
+    if ( !ctrl.iommu_en )
+        return false;
+
+    ctrl.cmd_buf_en = false;
+    ctrl.com_wait_int_en = false;
+    ctrl.event_log_en = false;
+    ctrl.event_int_en = false;
+    ctrl.ppr_en = false;
+    ctrl.ppr_log_en = false;
+    ctrl.ppr_int_en = false;
+    writeq(ctrl.raw, iommu->mmio_base + IOMMU_CONTROL_MMIO_OFFSET);
+
+    while ( (readl(iommu->mmio_base + IOMMU_STATUS_MMIO_OFFSET) & running) &&
+            --loops )
+        cpu_relax();
+    if ( !loops )
+        panic("AMD-Vi: the queues of IOMMU %pp do not stop\n",
+              &PCI_SBDF(iommu->seg, iommu->bdf));
+
+    /* All later writes of the register start from this. */
+    iommu->ctrl = ctrl;
+
+    return true;
+}
+
+/* Where the unit's table is, and its length, as the register has it. */
+static uint64_t __init device_table_reg(const struct amd_iommu *iommu)
+{
+    return readq(iommu->mmio_base + IOMMU_DEV_TABLE_BASE_LOW_OFFSET);
+}
+
+static int __init adopt_dte(struct ivrs_mappings *mappings, unsigned int bdf,
+                            const struct amd_iommu_dte *old,
+                            struct amd_iommu_dte *new)
+{
+    struct ivrs_mappings *mapping = &mappings[bdf];
+    /* See find_iommu_for_device(): it may be one that ACPI does not name. */
+    struct amd_iommu *iommu = mapping->iommu
+                              ?: mappings[bdf & ~PCI_FUNC(~0)].iommu;
+    int rc = 0;
+
+    *new = *old;
+    if ( !iommu || !iommu_intremap )
+        return 0;
+
+    if ( old->iv && old->it_root &&
+         old->int_ctl == IOMMU_DEV_TABLE_INT_CONTROL_TRANSLATED )
+        rc = liveupdate_amd_intremap_adopt(iommu, mapping, bdf, old);
+    if ( mapping->intremap_table )
+        amd_iommu_set_intremap_table(new, mapping->intremap_table, iommu,
+                                     iommu_intremap);
+
+    return rc;
+}
+
+int __init liveupdate_amd_device_table(uint16_t seg,
+                                       struct ivrs_mappings *mappings,
+                                       struct amd_iommu_dte *dt)
+{
+    const unsigned int per_page = PAGE_SIZE / sizeof(*dt);
+    const struct amd_iommu *iommu;
+    unsigned int bdf, nr;
+    uint64_t reg = 0;
+    int rc = 0;
+
+    /* Units of a segment share a table. */
+    for_each_amd_iommu ( iommu )
+        if ( iommu->seg == seg && iommu->ctrl.iommu_en )
+        {
+            if ( reg && reg != device_table_reg(iommu) )
+                return -EINVAL;
+            reg = device_table_reg(iommu);
+        }
+    if ( !reg )
+        return 0;
+
+    nr = min(((reg & IOMMU_DEV_TABLE_SIZE_MASK) + 1) * per_page,
+             0UL + ivrs_bdf_entries);
+
+    for ( bdf = 0; !rc && bdf < nr; )
+    {
+        unsigned int i, end = min(bdf + per_page, nr);
+        const struct amd_iommu_dte *old =
+            map_domain_page(mfn_add(_mfn(paddr_to_pfn(reg & PADDR_MASK)),
+                                    bdf / per_page));
+
+        for ( i = 0; !rc && bdf < end; i++, bdf++ )
+            rc = adopt_dte(mappings, bdf, &old[i], &dt[bdf]);
+        unmap_domain_page(old);
+    }
+
+    return rc;
+}
+
+/* In place of register_iommu_dev_table_in_mmio_space(), which writes halves. */
+bool liveupdate_amd_change_over(struct amd_iommu *iommu)
+{
+    if ( !iommu->ctrl.iommu_en )
+        return false;
+
+    writeq(virt_to_maddr(iommu->dev_table.buffer) |
+           (PFN_DOWN(iommu->dev_table.alloc_size) - 1),
+           iommu->mmio_base + IOMMU_DEV_TABLE_BASE_LOW_OFFSET);
+
+    return true;
+}
+
+void liveupdate_amd_forget(struct amd_iommu *iommu)
+{
+    const struct amd_iommu_dte *dt = iommu->dev_table.buffer;
+    unsigned int bdf;
+
+    /* Else enable_iommu() does it all by one command. */
+    if ( !liveupdate_restoring || iommu->features.flds.ia_sup )
+        return;
+
+    /* Page tables are what they were: only the two others are new. */
+    for ( bdf = 0; bdf < iommu->dev_table.entries; bdf++ )
+        if ( dt[bdf].tv || dt[bdf].it_root )
+        {
+            amd_iommu_flush_device(iommu, bdf, DOMID_INVALID);
+            amd_iommu_flush_intremap(iommu, bdf);
+        }
+}
+
+/*
+ * Source.
+ */
+
+static bool is_unit(const struct pci_dev *pdev)
+{
+    const struct amd_iommu *iommu;
+
+    for_each_amd_iommu ( iommu )
+        if ( iommu->seg == pdev->seg && iommu->bdf == pdev->sbdf.bdf )
+            return true;
+
+    return false;
+}
+
+/* find_iommu_for_device() without its side effects. */
+static bool has_unit(const struct pci_dev *pdev)
+{
+    const struct ivrs_mappings *m = get_ivrs_mappings(pdev->seg);
+    unsigned int bdf = pdev->sbdf.bdf;
+
+    return m && bdf < ivrs_bdf_entries &&
+           (m[bdf].iommu || m[bdf & ~PCI_FUNC(~0)].iommu);
+}
+
+static int check_devices(const struct domain *owner)
+{
+    const struct pci_dev *pdev;
+    int rc = 0;
+
+    for_each_pdev ( owner, pdev )
+    {
+        if ( is_unit(pdev) )
+            continue;
+
+        if ( pci_ats_device(pdev->seg, pdev->bus, pdev->devfn) &&
+             pci_ats_enabled(pdev->seg, pdev->bus, pdev->devfn) )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                   "device %pp translates addresses by itself (ATS)",
+                                   &pdev->sbdf);
+        if ( owner == hardware_domain && !has_unit(pdev) &&
+             pdev->type != DEV_TYPE_PCI_HOST_BRIDGE )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                   "device %pp is behind no IOMMU", &pdev->sbdf);
+    }
+
+    return rc;
+}
+
+static int cf_check amd_check_units(void)
+{
+    int rc = 0, rc2;
+
+    if ( iommu_intremap && !amd_iommu_perdev_intremap )
+        rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                               "all devices share one table of remapped interrupts");
+
+    rc2 = liveupdate_amd_intremap_check();
+    rc = rc ?: rc2;
+
+    pcidevs_lock();
+    rc2 = check_devices(hardware_domain);
+    rc = rc ?: rc2;
+    rc2 = check_devices(dom_xen);
+    rc = rc ?: rc2;
+    pcidevs_unlock();
+
+    return rc;
+}
+
+static int cf_check amd_check_domain(const struct domain *d)
+{
+    if ( dom_iommu(d)->arch.amd.g_iommu )
+        return liveupdate_refuse(d, -EOPNOTSUPP, "has an emulated IOMMU");
+
+    return 0;
+}
+
+static int cf_check amd_save_units(struct lu_writer *w)
+{
+    const struct amd_iommu *iommu;
+
+    for_each_amd_iommu ( iommu )
+    {
+        struct lu_iommu_entry *e = lu_record_entries(w, 1);
+
+        if ( !e )
+            return -ENOSPC;
+        e->base = iommu->mmio_base_phys;
+        e->features = iommu->features.raw;
+        e->sbdf = PCI_SBDF(iommu->seg, iommu->bdf).sbdf;
+        e->translates = iommu->enabled;
+    }
+
+    return 0;
+}
+
+static int cf_check amd_save_domain(struct lu_writer *w, const struct domain *d,
+                                    struct lu_io_tables *rec)
+{
+    const struct domain_iommu *hd = dom_iommu(d);
+
+    if ( hd->arch.amd.root_table )
+        rec->root_mfn = mfn_x(page_to_mfn(hd->arch.amd.root_table));
+    rec->levels = hd->arch.amd.paging_mode;
+
+    return 0;
+}
+
+/*
+ * Target.
+ */
+
+static int cf_check amd_plan_unit(const struct lu_iommu_entry *e)
+{
+    const struct amd_iommu *iommu;
+
+    for_each_amd_iommu ( iommu )
+        if ( iommu->mmio_base_phys == e->base &&
+             iommu->enabled == e->translates &&
+             iommu->features.raw == e->features &&
+             PCI_SBDF(iommu->seg, iommu->bdf).sbdf == e->sbdf )
+            return 0;
+
+    return liveupdate_refuse(NULL, -ENODEV,
+                             "the IOMMU at %#"PRIx64" is not there, or not the same",
+                             e->base);
+}
+
+static int cf_check amd_plan_domain(struct domain *d, const struct lu_record *r)
+{
+    struct domain_iommu *hd = dom_iommu(d);
+    struct lu_io_tables rec;
+
+    LU_FIXED(r, &rec);
+    if ( !rec.levels || rec.levels > IOMMU_MAX_PT_LEVELS )
+        return liveupdate_refuse(d, -EINVAL, "I/O page tables of %u levels",
+                                 rec.levels);
+
+    ASSERT(!hd->arch.amd.root_table);
+    hd->arch.amd.paging_mode = rec.levels;
+    if ( rec.root_mfn )
+        hd->arch.amd.root_table = mfn_to_page(_mfn(rec.root_mfn));
+
+    return 0;
+}
+
+static const struct liveupdate_iommu amd_liveupdate = {
+    .kind = LU_IOMMU_AMD,
+    .check_units = amd_check_units,
+    .save_units = amd_save_units,
+    .check_domain = amd_check_domain,
+    .save_domain = amd_save_domain,
+    .plan_unit = amd_plan_unit,
+    .plan_domain = amd_plan_domain,
+    .forget_source = liveupdate_amd_intremap_release,
+};
+
+const struct liveupdate_iommu *liveupdate_amd_iommu(void)
+{
+    return iommu_found() ? &amd_liveupdate : NULL;
+}
