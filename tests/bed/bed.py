@@ -8,6 +8,7 @@ below. Everything about the run is kept in build/runs/NAME/:
     serial.log   Xen's and dom0's console, each line with the seconds since the start
     command      QEMU's command line
     results      the TAP lines
+    iommu.trace  what QEMU saw of the IOMMU, if there is one
     files/       what the scenario saved: stream, timings, guests' consoles
     host.log     output of the helper on the host, if there is one
 
@@ -50,6 +51,7 @@ DEFAULTS = {
     "HVM": "0",                     # 1: dom0 has what HVM guests need (a device model, their kernel)
     "GUEST": "pv",                  # kind of the guests that do not say another: pv, pvh, hvm
     "NET": "",                      # dom0's network card: e1000e, e1000, virtio-net, ...
+    "IOMMU": "none",                # none, amdvi or vtd: with interrupt remapping, on a machine q35
     "ICOUNT": "",                   # 0, 1, 2 ...: the deterministic mode with this shift
     "QEMU": "qemu-system-x86_64",
     "ACCEL": "",                    # default: see choose_accel()
@@ -62,7 +64,7 @@ DEFAULTS = {
     "ARGS": "",                     # words "name=value" that only the scenario itself knows
 }
 # A comma in the header makes one run for each of these.
-MATRIX = ("SMP", "NET", "UPDATE", "DOM0_VCPUS", "GUEST")
+MATRIX = ("SMP", "NET", "IOMMU", "UPDATE", "DOM0_VCPUS", "GUEST")
 
 DEBUG_PORT = 0x2E0
 # Reachable from the host's loopback when NET is set: this port of dom0, and of a guest on dom0's bridge.
@@ -72,6 +74,18 @@ PANIC = re.compile(r"Panic on CPU|FATAL TRAP|Kernel panic|Xen BUG at|Manual rese
 # The scenario used a command that dom0's image does not have: what it was to check was not checked.
 NO_COMMAND = re.compile(r"line \d+: (\S+): not found$")
 NICS = {"virtio-net": "virtio-net-pci,disable-legacy=on"}
+# Machine, device and Xen's argument; which events QEMU notes in iommu.trace: those that switch something on
+# or off (the last word of a line is the state, and these bits of it), and those that are a fault.
+IOMMUS = {
+    "amdvi": ("q35", "amd-iommu,intremap=on", "", {"amdvi_control_status": 1},
+              ("amdvi_page_fault", "amdvi_dte_get_fail", "amdvi_invalid_dte", "amdvi_get_pte_hwerror",
+               "amdvi_mode_invalid", "amdvi_evntlog_fail", "amdvi_completion_wait_fail", "amdvi_err",
+               "amdvi_unhandled_command", "amdvi_ir_err", "amdvi_ir_target_abort")),
+    "vtd": ("q35,kernel-irqchip=off", "intel-iommu,intremap=on,caching-mode=off", "iommu=no-sharept",
+            {"vtd_dmar_enable": 1, "vtd_ir_enable": 1},
+            ("vtd_dmar_fault", "vtd_frr_new", "vtd_warn_invalid_qi_tail", "vtd_warn_ir_vector",
+             "vtd_warn_ir_trigger")),
+}
 
 
 def variants(scenario, long_run=False):
@@ -104,7 +118,7 @@ def variants(scenario, long_run=False):
 def run_name(scenario, settings):
     """boot, boot-smp2, tcp-smp2-e1000: the scenario and what tells its runs apart."""
     parts = [Path(scenario).stem, "smp" + settings.get("SMP", DEFAULTS["SMP"])]
-    parts += [settings[k] for k in ("GUEST", "NET", "UPDATE") if settings.get(k) and settings[k] != DEFAULTS[k]]
+    parts += [settings[k] for k in ("GUEST", "NET", "IOMMU", "UPDATE") if settings.get(k) and settings[k] != DEFAULTS[k]]
     return "-".join(parts)
 
 
@@ -253,6 +267,15 @@ class Run:
 
     def qemu_command(self, initrd):
         s = self.settings
+        iommu = []
+        nic = NICS.get(s["NET"], s["NET"])
+        if s["IOMMU"] != "none":
+            s["MACHINE"], device, xen_arg, switches, faults = IOMMUS[s["IOMMU"]]
+            s["XEN_ARGS"] = f"{s['XEN_ARGS']} {xen_arg}".strip()
+            iommu = ["-device", device, "-D", f"{self.dir}/iommu.trace"]
+            for event in (*switches, *faults):
+                iommu += ["-trace", event]
+            nic += ",iommu_platform=on" if "virtio" in nic else ""
         xen_args = (f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
                     f"dom0_mem={s['DOM0_MEM']},max:{s['DOM0_MEM']} dom0_max_vcpus={s['DOM0_VCPUS']} "
                     f"console_timestamps=boot noreboot {s['XEN_ARGS']}")
@@ -264,12 +287,13 @@ class Run:
                    "-initrd", f"{BUILD}/kernel/dom0/vmlinux {linux_args},{initrd}",
                    "-serial", f"file:{self.dir}/serial.raw",
                    "-chardev", f"file,id=link,path={self.dir}/link.raw",
-                   "-device", f"isa-debugcon,iobase={DEBUG_PORT:#x},chardev=link"]
+                   "-device", f"isa-debugcon,iobase={DEBUG_PORT:#x},chardev=link"] + iommu
         if s["NET"]:
             self.port, self.guest_port = free_port(), free_port()
             command += ["-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{self.port}-:{GUEST_PORT},"
+                                   f"hostfwd=udp:127.0.0.1:{self.port}-:{GUEST_PORT},"
                                    f"hostfwd=tcp:127.0.0.1:{self.guest_port}-{GUEST_ADDRESS}:{GUEST_PORT}",
-                        "-device", f"{NICS.get(s['NET'], s['NET'])},netdev=net0,romfile="]
+                        "-device", f"{nic},netdev=net0,romfile="]
         else:
             command += ["-nic", "none"]
         if s["ICOUNT"]:
@@ -393,8 +417,28 @@ class Run:
             self.result(False, f"the run came to its end: {trouble} {message}".rstrip())
         elif not self.results:
             self.result(False, "the scenario checked something")
+        elif self.settings["IOMMU"] != "none":
+            self.check_iommu()
         self.write_results()
         return all(passed for passed, _ in self.results)
+
+    def check_iommu(self):
+        """What QEMU saw of the IOMMU: once switched on, was it so to the end, and without a fault?"""
+        _, _, _, switches, faults = IOMMUS[self.settings["IOMMU"]]
+        on, off, seen = dict.fromkeys(switches, 0), [], []
+        for line in (self.dir / "iommu.trace").read_text(errors="replace").splitlines():
+            event, *words = line.split()
+            if event in switches:
+                state = int(words[-1], 0) & switches[event]
+                if on[event] and not state:
+                    off.append(line)
+                on[event] = max(on[event], state)
+            elif event in faults:
+                seen.append(line)
+        never = [event for event in switches if not on[event]]
+        self.result(not never, f"QEMU saw the IOMMU being switched on{''.join(': not ' + e for e in never)}")
+        self.result(not off, f"and never off again{''.join(': ' + line for line in off[:1])}")
+        self.result(not seen, f"QEMU saw no fault of the IOMMU{''.join(': ' + line for line in seen[:3])}")
 
     def write_results(self):
         lines = [f"{'ok' if passed else 'not ok'} {n} - {text}" for n, (passed, text) in enumerate(self.results, 1)]

@@ -94,6 +94,7 @@ provoke_hvm() {
     without_hvm
     with_hvm create-nested
     provoked hvm "runs virtual machines (nested HVM)" $d
+    provoked domain "was created with options <number> that are not carried" $d
     without_hvm
     with_hvm create-hvm
     provoke log-dirty $d
