@@ -2,7 +2,7 @@
 # Time goes on as if nothing had been: no clock goes back, a guest's clocks and dom0's stay together
 # to the millisecond, and timers of 1, 10 and 100 ms count every period, in dom0 and in a guest with
 # several CPUs.
-# bed: smp=2 timeout=240
+# bed: smp=2 timeout=400
 # bed-long: smp=1,4 updates=5 timeout=300
 
 before() {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each test kernel of tests/guests/ finds the thing that it holds unharmed, after an update and after the one back.
 # bed: smp=2 updates=2 mem=3584 timeout=600
-# bed: smp=1 guest=pvh updates=2 mem=3584 timeout=600
+# bed: smp=1 guest=pvh updates=2 mem=3584 timeout=400
 
 # The kernel "domid" runs under these domids, besides the one it gets; 32751 is the highest there is.
 DOMIDS="100 20000 32751"
