@@ -647,6 +647,27 @@ static enum lu_verdict check_pending(const struct check *c)
     return LU_OK;
 }
 
+/* ---- devices ---- */
+
+static enum lu_verdict check_owners(const struct check *c)
+{
+    const struct lu_record *r;
+    struct lu_pci_owner_entry e;
+    uint32_t i;
+
+    for_each_record(c, r, LU_REC_PCI_OWNER) {
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &e);
+            if (e.domid == LU_PCI_NOBODY)
+                continue;
+            if (e.domid >= LU_ANY_DOMID || !lu_record_find(c->s, NULL, LU_REC_DOMAIN, e.domid))
+                return bad(c, r, "device of a domain that is not there");
+        }
+    }
+
+    return LU_OK;
+}
+
 /* ---- IOMMUs ---- */
 
 /* Every frame of a table is counted by the domain that it serves. */
@@ -772,6 +793,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
         verdict = check_grants(&c, &domains);
     if (!verdict)
         verdict = check_pending(&c);
+    if (!verdict)
+        verdict = check_owners(&c);
     if (!verdict)
         verdict = check_io_tables(&c);
 

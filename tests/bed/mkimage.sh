@@ -20,14 +20,15 @@ xen_bin=/usr/lib/xen-4.17/bin
 # Modules with what they depend on.
 case $role in
 dom0)
-    modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback xen-netback bridge
+    modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback xen-netback xen-pciback bridge
         loop tun e1000 e1000e igb virtio_net virtio_pci virtio_blk nvme ext4 crc32c_generic"
     ;;
 hvm)
     modules="xen-evtchn xen-blkfront xen-netfront ata_piix sd_mod virtio_pci virtio_net"
     ;;
 domu)
-    modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkfront xen-netfront ext4 crc32c_generic"
+    modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkfront xen-netfront xen-pcifront
+        virtio_pci virtio_net ext4 crc32c_generic"
     ;;
 esac
 
@@ -84,7 +85,7 @@ if [ "$role" = dom0 ]; then
     cp build/kernel/domu/vmlinux "$root/boot/vmlinux-domu"
     cp build/kernel/grub/grub-pv build/kernel/grub/grub-pvh "$root/boot/"
 else
-    for p in tickwatch memsum tcpsum fsyncw fsfiles clockpair vchanpair; do cp build/progs/$p "$root/usr/bin/"; done
+    for p in tickwatch memsum tcpsum fsyncw fsfiles clockpair vchanpair udpcount; do cp build/progs/$p "$root/usr/bin/"; done
     cp tests/bed/domu/init "$root/init"
     for p in poweroff reboot; do cp tests/bed/domu/stop "$root/sbin/$p"; done
     chmod 755 "$root/init" "$root"/sbin/*

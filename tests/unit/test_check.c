@@ -151,7 +151,13 @@ static const struct rule rules[] = {
      {{LU_REC_PENDING, 0, 0, 1, "first", UINT32_MAX}}},
     {NULL, 0, {{LU_REC_PENDING, 0, 0, 1, "first", 0}}},
 
-    /* IOMMUs. */
+    /* Devices, IOMMUs. */
+    {"device of a domain that is not there",
+     LU_REC_PCI_OWNER,
+     {{LU_REC_PCI_OWNER, 0, 0, 0, "domid", 7}}},
+    {"device of a domain that is not there",
+     LU_REC_PCI_OWNER,
+     {{LU_REC_PCI_OWNER, 0, 0, 0, "domid", 0x10001}}},
     {"root_mfn",
      LU_REC_IO_TABLES,
      {{LU_REC_IO_TABLES, 0, 0, FIXED, "root_mfn", WORLD_IO_TABLES + 4}}},

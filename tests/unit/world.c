@@ -449,6 +449,17 @@ static void write_pending(struct lu_writer *w, uint16_t domid, uint16_t index)
     lu_record_end(w);
 }
 
+static void write_pci_owner(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_pci_owner_entry *e;
+
+    BEGIN(w, PCI_OWNER, domid, index);
+    e = ENTRIES(w, 2);
+    e[0] = (struct lu_pci_owner_entry){.sbdf = 0x18, .domid = world_domid[1]};
+    e[1] = (struct lu_pci_owner_entry){.sbdf = 0x20, .domid = LU_PCI_NOBODY};
+    lu_record_end(w);
+}
+
 /* The first domain alone has an IOMMU. */
 static void write_io_tables(struct lu_writer *w, uint16_t domid, uint16_t index)
 {
@@ -489,6 +500,7 @@ static const struct {
     {LU_REC_PIRQS, write_pirqs},
     {LU_REC_VECTORS, write_vectors},
     {LU_REC_PENDING, write_pending},
+    {LU_REC_PCI_OWNER, write_pci_owner},
     {LU_REC_IO_TABLES, write_io_tables},
 };
 

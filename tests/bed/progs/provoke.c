@@ -126,9 +126,7 @@ static int create_shadow(void)
 
 static int create_iommu(void)
 {
-    uint32_t domid;
-
-    return create(XEN_DOMCTL_CDF_iommu, 0, &domid);
+    return create_hvm_with(XEN_DOMCTL_CDF_hap | XEN_DOMCTL_CDF_iommu);
 }
 
 static int destroy(void)

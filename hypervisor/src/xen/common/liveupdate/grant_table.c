@@ -82,11 +82,6 @@ static int cf_check grant_check(struct domain *d)
         return liveupdate_refuse(d, -EOPNOTSUPP, "a grant table of version %u",
                                  version);
 
-    /* The maptrack tree mirrors IOMMU mappings, which are not carried. */
-    if ( gnttab_need_iommu_mapping(d) )
-        return liveupdate_refuse(d, -EOPNOTSUPP,
-                                 "maps grants through an IOMMU");
-
     return 0;
 }
 
@@ -512,6 +507,57 @@ static int plan_maps(struct domain *d, const struct lu_record *r)
     return 0;
 }
 
+/*
+ * Who has grants mapped for its devices as well counts, for each frame, how
+ * often.  The mappings themselves are there: see "io_tables".
+ */
+static int count_io_mappings(struct domain *d)
+{
+    struct grant_table *gt = d->grant_table;
+    grant_handle_t handle;
+
+    if ( !gnttab_need_iommu_mapping(d) )
+        return 0;
+
+    for ( handle = 0; handle < gt->maptrack_limit; handle++ )
+    {
+        const struct grant_mapping *mt = mapping(gt, handle);
+        union maptrack_node node = {};
+        struct domain *rd;
+        unsigned long mfn;
+        void **slot;
+        int rc = 0;
+
+        if ( !mt->flags || mt->domid == d->domain_id )
+            continue;
+
+        /* See mapping_agrees(): one that nobody will ever unmap. */
+        rd = rcu_lock_domain_by_id(mt->domid);
+        if ( !rd )
+            continue;
+        mfn = mfn_x(_active_entry(rd->grant_table, mt->ref).mfn);
+        rcu_unlock_domain(rd);
+
+        slot = radix_tree_lookup_slot(&gt->maptrack_tree, mfn);
+        if ( slot )
+            node.raw = radix_tree_ptr_to_ulong(*slot);
+        if ( mt->flags & GNTMAP_readonly )
+            node.cnt.rd++;
+        else
+            node.cnt.wr++;
+
+        if ( slot )
+            radix_tree_replace_slot(slot, radix_tree_ulong_to_ptr(node.raw));
+        else
+            rc = radix_tree_insert(&gt->maptrack_tree, mfn,
+                                   radix_tree_ulong_to_ptr(node.raw));
+        if ( rc )
+            return rc;
+    }
+
+    return 0;
+}
+
 static const struct lu_record *find(const struct domain *d,
                                     enum lu_record_type type)
 {
@@ -535,7 +581,7 @@ static int cf_check grant_plan(struct domain *d)
     /* The last domain: now both sides of all mappings are there. */
     if ( !rc && !d->next_in_list )
         for_each_domain ( d )
-            rc = rc ?: check_mappings(d);
+            rc = rc ?: check_mappings(d) ?: count_io_mappings(d);
 
     return rc;
 }

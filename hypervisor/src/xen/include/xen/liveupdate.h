@@ -123,6 +123,9 @@ int liveupdate_refuse(const struct domain *d, int rc, const char *fmt, ...)
 /* See refs() above: @refs general and @typerefs type references on @mfn. */
 void liveupdate_xen_ref(mfn_t mfn, unsigned int refs, unsigned int typerefs);
 
+/* Whose is a device that pci_add_device() finds without an owner? */
+struct domain *liveupdate_pci_owner(void);
+
 /* --- boot hooks of the target (common/liveupdate/core.c) --- */
 
 /* In place of create_dom0(): rebuild every domain, return the hardware domain. */
@@ -134,6 +137,7 @@ void liveupdate_resume_domains(void);
 
 #define liveupdate_boot false
 #define liveupdate_restoring false
+#define liveupdate_pci_owner() hardware_domain
 
 #endif
 

@@ -15,7 +15,7 @@
  * may want to have written to by a device: resume() maps it, and unmaps the
  * target's.
  *
- * Carried: the hardware domain's I/O page tables, in place.
+ * Carried: the I/O page tables of PV domains, in place.
  */
 
 #include <xen/iommu.h>
@@ -102,7 +102,7 @@ static int cf_check io_tables_check(struct domain *d)
     if ( !is_iommu_enabled(d) )
         return 0;
 
-    if ( !is_hardware_domain(d) )
+    if ( is_hvm_domain(d) )
         return liveupdate_refuse(d, -EOPNOTSUPP, "uses an IOMMU");
     if ( iommu_use_hap_pt(d) )
         return liveupdate_refuse(d, -EOPNOTSUPP,

@@ -11,11 +11,13 @@
  *  - PHYSDEVOP_setup_gsi: gsi.c.
  *  - XENPF_set_processor_pminfo: power states of CPUs.  Not carried: refused.
  *
- * save() reads Xen's inventory, plan() replays the calls.  No device is written
- * to.  Devices that Xen keeps for itself (a serial port, an IOMMU) are found by
+ * save() reads Xen's inventory, plan() replays the calls; a device that a domain
+ * drives itself (passthrough) is given to it at once, as it is never without the
+ * domain's I/O page tables.  No device is written to.  Devices that Xen keeps for itself (a serial port, an IOMMU) are found by
  * the target's own boot, and have to be the same.
  *
- * Carried: PCI devices with their virtual functions, MSI-X tables, where
+ * Carried: PCI devices with their virtual functions, which PV domain drives them
+ * (passthrough), MSI-X tables, where
  * configuration space is in memory (MMCFG), GSIs as they were set up,
  * interrupts that arrive in the meantime.
  */
@@ -64,7 +66,16 @@ static int check_host(void)
     return rc;
 }
 
-/* Devices with an owner: the hardware domain, or Xen itself. */
+/*
+ * One in quarantine has no access to memory at all, or (a reserved region, a
+ * scratch page) by page tables of its own.
+ */
+static bool has_own_tables(const struct pci_dev *pdev)
+{
+    return pdev->arch.vtd.pgd_maddr || pdev->arch.amd.root_table;
+}
+
+/* Devices with an owner: a domain, nobody (in quarantine), or Xen itself. */
 static int check_devices(const struct domain *owner)
 {
     const struct pci_dev *pdev;
@@ -72,19 +83,21 @@ static int check_devices(const struct domain *owner)
 
     for_each_pdev ( owner, pdev )
     {
-        if ( owner != hardware_domain && owner != dom_xen )
-            rc = liveupdate_refuse(owner == dom_io ? NULL : owner, -EOPNOTSUPP,
-                                   "device %pp is %s", &pdev->sbdf,
-                                   owner == dom_io ? "quarantined"
-                                                   : "assigned to the domain");
+        if ( is_hvm_domain(owner) )
+            rc = liveupdate_refuse(owner, -EOPNOTSUPP,
+                                   "device %pp is assigned to the domain",
+                                   &pdev->sbdf);
+        else if ( owner == dom_io && has_own_tables(pdev) )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                   "device %pp is quarantined with page tables of its own",
+                                   &pdev->sbdf);
         else if ( pdev->vpci )
             rc = liveupdate_refuse(owner, -EOPNOTSUPP,
                                    "device %pp is emulated by vPCI", &pdev->sbdf);
-        else if ( pdev->quarantine || pdev->broken )
-            rc = liveupdate_refuse(NULL, -EOPNOTSUPP, "device %pp is %s",
-                                   &pdev->sbdf, pdev->broken
-                                                ? "marked as broken"
-                                                : "to be quarantined");
+        else if ( pdev->broken )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                   "device %pp is marked as broken",
+                                   &pdev->sbdf);
     }
 
     return rc;
@@ -163,33 +176,44 @@ static bool is_orphan(const struct pci_dev *pdev)
 
 typedef int pdev_fn(struct lu_writer *w, const struct pci_dev *pdev);
 
-/*
- * One record with what @fn writes for each device, the oldest first: physical
- * functions precede their virtual ones.
- */
+/* The oldest first: physical functions precede their virtual ones. */
+static int save_devices_of(struct lu_writer *w, const struct domain *owner,
+                           pdev_fn *fn)
+{
+    const struct pci_dev *pdev;
+    int rc = 0;
+
+    list_for_each_entry_reverse ( pdev, &owner->pdev_list, domain_list )
+    {
+        if ( is_orphan(pdev) )
+            continue;
+        rc = fn(w, pdev);
+        if ( rc )
+            break;
+    }
+
+    return rc;
+}
+
+/* One record with what @fn writes for each device. */
 static int save_devices(struct lu_writer *w, enum lu_record_type type,
                         pdev_fn *fn)
 {
-    const struct domain *owner[] = { dom_xen, hardware_domain };
-    const struct pci_dev *pdev;
-    unsigned int i;
-    int rc = 0;
+    const struct domain *d;
+    int rc;
 
     if ( !lu_record_begin(w, type, 0, 0) )
         return -ENOSPC;
 
-    for ( i = 0; i < ARRAY_SIZE(owner); i++ )
-        list_for_each_entry_reverse ( pdev, &owner[i]->pdev_list, domain_list )
-        {
-            if ( is_orphan(pdev) )
-                continue;
-            rc = fn(w, pdev);
-            if ( rc )
-                return rc;
-        }
-    lu_record_end(w);
+    /* The hardware domain is the first of all. */
+    rc = save_devices_of(w, dom_xen, fn);
+    for_each_domain ( d )
+        rc = rc ?: save_devices_of(w, d, fn);
+    rc = rc ?: save_devices_of(w, dom_io, fn);
+    if ( !rc )
+        lu_record_end(w);
 
-    return 0;
+    return rc;
 }
 
 static int cf_check save_device(struct lu_writer *w, const struct pci_dev *pdev)
@@ -203,7 +227,8 @@ static int cf_check save_device(struct lu_writer *w, const struct pci_dev *pdev)
     e->flags = (pdev->info.is_extfn ? LU_PCI_EXTFN : 0) |
                (pdev->info.is_virtfn ? LU_PCI_VIRTFN : 0) |
                (pdev->domain == dom_xen ? LU_PCI_HIDDEN : 0) |
-               (is_readonly(pdev) ? LU_PCI_READONLY : 0);
+               (is_readonly(pdev) ? LU_PCI_READONLY : 0) |
+               (pdev->quarantine ? LU_PCI_QUARANTINE : 0);
     if ( pdev->info.is_virtfn )
         e->physfn = (pdev->info.physfn.bus << 8) | pdev->info.physfn.devfn;
     e->pxm = node_pxm(pdev->node);
@@ -255,6 +280,24 @@ static int cf_check save_msix(struct lu_writer *w, const struct pci_dev *pdev)
     return 0;
 }
 
+static int cf_check save_owner(struct lu_writer *w, const struct pci_dev *pdev)
+{
+    struct lu_pci_owner_entry *e;
+
+    if ( pdev->domain == dom_xen || pdev->domain == hardware_domain )
+        return 0;
+
+    e = lu_record_entries(w, 1);
+    if ( !e )
+        return -ENOSPC;
+
+    e->sbdf = pdev->sbdf.sbdf;
+    e->domid = pdev->domain == dom_io ? LU_PCI_NOBODY
+                                      : pdev->domain->domain_id;
+
+    return 0;
+}
+
 static bool mmcfg_in_use(const struct acpi_mcfg_allocation *cfg)
 {
     unsigned int seg, bdf;
@@ -296,6 +339,7 @@ static int cf_check pci_save(struct lu_writer *w, struct domain *unused)
     return save_devices(w, LU_REC_PCI, save_device) ?:
            save_devices(w, LU_REC_PCI_SRIOV, save_sriov) ?:
            save_devices(w, LU_REC_PCI_MSIX, save_msix) ?:
+           save_devices(w, LU_REC_PCI_OWNER, save_owner) ?:
            save_mmcfg(w) ?:
            liveupdate_gsi_save(w) ?:
            liveupdate_pending_reserve(w);
@@ -349,10 +393,42 @@ static int __init plan_hidden(pci_sbdf_t sbdf, unsigned int flags)
     return 0;
 }
 
+static struct domain *owner;
+
+/* Whom pci_add_device() gives a device that nobody has. */
+struct domain *liveupdate_pci_owner(void)
+{
+    return liveupdate_restoring && owner ? owner : hardware_domain;
+}
+
+/* NULL: the hardware domain. */
+static struct domain *__init find_owner(uint32_t sbdf)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_PCI_OWNER, LU_ANY_DOMID);
+    struct domain *d = NULL;
+    unsigned int i;
+
+    for ( i = 0; r && i < r->nr; i++ )
+    {
+        struct lu_pci_owner_entry e;
+
+        LU_ENTRY(r, i, &e);
+        if ( e.sbdf == sbdf )
+            d = e.domid == LU_PCI_NOBODY ? dom_io : get_domain_by_id(e.domid);
+    }
+    /* Nobody destroys domains here. */
+    if ( d && d != dom_io )
+        put_domain(d);
+
+    return d;
+}
+
 static int __init cf_check plan_device(const struct lu_record *r, unsigned int i)
 {
     struct lu_pci_entry e;
     struct pci_dev_info info = {};
+    struct pci_dev *pdev;
     pci_sbdf_t sbdf;
     int rc;
 
@@ -371,12 +447,19 @@ static int __init cf_check plan_device(const struct lu_record *r, unsigned int i
     info.physfn.bus = e.physfn >> 8;
     info.physfn.devfn = e.physfn;
 
+    owner = find_owner(e.sbdf);
     rc = pci_add_device(sbdf.seg, sbdf.bus, sbdf.devfn, &info,
                         e.pxm != LU_PCI_NO_PXM ? pxm_to_node(e.pxm)
                                                : NUMA_NO_NODE);
+    if ( rc )
+        return liveupdate_refuse(NULL, rc, "device %pp cannot be added", &sbdf);
 
-    return rc ? liveupdate_refuse(NULL, rc, "device %pp cannot be added", &sbdf)
-              : 0;
+    pcidevs_lock();
+    pdev = pci_get_pdev(NULL, sbdf);
+    pdev->quarantine = e.flags & LU_PCI_QUARANTINE;
+    pcidevs_unlock();
+
+    return 0;
 }
 
 /* The device of a later record; NULL, and refused: there was none in PCI. */

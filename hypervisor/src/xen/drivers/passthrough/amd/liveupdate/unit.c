@@ -178,14 +178,19 @@ static bool is_unit(const struct pci_dev *pdev)
     return false;
 }
 
-/* find_iommu_for_device() without its side effects. */
+/* find_iommu_for_device() without its side effects; and see amd_iommu_add_device(). */
 static bool has_unit(const struct pci_dev *pdev)
 {
     const struct ivrs_mappings *m = get_ivrs_mappings(pdev->seg);
     unsigned int bdf = pdev->sbdf.bdf;
 
-    return m && bdf < ivrs_bdf_entries &&
-           (m[bdf].iommu || m[bdf & ~PCI_FUNC(~0)].iommu);
+    if ( !m || bdf >= ivrs_bdf_entries )
+        return false;
+
+    if ( !m[bdf].iommu )
+        bdf &= ~PCI_FUNC(~0);
+
+    return m[bdf].iommu && m[m[bdf].dte_requestor_id].valid;
 }
 
 static int check_devices(const struct domain *owner)
@@ -214,6 +219,7 @@ static int check_devices(const struct domain *owner)
 
 static int cf_check amd_check_units(void)
 {
+    const struct domain *d;
     int rc = 0, rc2;
 
     if ( iommu_intremap && !amd_iommu_perdev_intremap )
@@ -224,8 +230,11 @@ static int cf_check amd_check_units(void)
     rc = rc ?: rc2;
 
     pcidevs_lock();
-    rc2 = check_devices(hardware_domain);
-    rc = rc ?: rc2;
+    for_each_domain ( d )
+    {
+        rc2 = check_devices(d);
+        rc = rc ?: rc2;
+    }
     rc2 = check_devices(dom_xen);
     rc = rc ?: rc2;
     pcidevs_unlock();

@@ -83,6 +83,26 @@ int liveupdate_vtd_root_table(struct vtd_iommu *iommu)
  * Source.
  */
 
+/* See domain_context_mapping(). */
+static bool can_be_mapped(const struct pci_dev *pdev)
+{
+    switch ( pdev->type )
+    {
+    case DEV_TYPE_PCI_HOST_BRIDGE:
+    case DEV_TYPE_PCIe_BRIDGE:
+    case DEV_TYPE_PCIe2PCI_BRIDGE:
+    case DEV_TYPE_LEGACY_PCI_BRIDGE:
+        return true;
+
+    case DEV_TYPE_PCIe_ENDPOINT:
+    case DEV_TYPE_PCI:
+        return acpi_find_matched_drhd_unit(pdev);
+
+    default:
+        return false;
+    }
+}
+
 static int check_devices(const struct domain *owner)
 {
     const struct pci_dev *pdev;
@@ -96,10 +116,7 @@ static int check_devices(const struct domain *owner)
                                    "device %pp translates addresses by itself (ATS)",
                                    &pdev->sbdf);
 
-        if ( owner == hardware_domain &&
-             (pdev->type == DEV_TYPE_PCIe_ENDPOINT ||
-              pdev->type == DEV_TYPE_PCI) &&
-             !acpi_find_matched_drhd_unit(pdev) )
+        if ( owner == hardware_domain && !can_be_mapped(pdev) )
             rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
                                    "device %pp is behind no IOMMU", &pdev->sbdf);
     }
@@ -110,6 +127,7 @@ static int check_devices(const struct domain *owner)
 static int cf_check vtd_check_units(void)
 {
     const struct acpi_drhd_unit *drhd;
+    const struct domain *d;
     int rc = 0, rc2;
 
     for_each_drhd_unit ( drhd )
@@ -119,8 +137,11 @@ static int cf_check vtd_check_units(void)
                                    drhd->address, drhd->iommu->intremap.num);
 
     pcidevs_lock();
-    rc2 = check_devices(hardware_domain);
-    rc = rc ?: rc2;
+    for_each_domain ( d )
+    {
+        rc2 = check_devices(d);
+        rc = rc ?: rc2;
+    }
     rc2 = check_devices(dom_xen);
     rc = rc ?: rc2;
     pcidevs_unlock();

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A PV guest drives a network card of its own behind an IOMMU: numbered datagrams from outside (400 a second)
+# reach it across the update, through its own I/O page tables and by its own messages. Afterwards the guest
+# can be destroyed, which gives the card back, and dom0 can use it. Another card waits for a guest, in quarantine.
+# bed: smp=1 iommu=amdvi,vtd net=virtio-net timeout=300 qemu_args="-device e1000e,romfile="
+# bed-long: smp=1 iommu=amdvi,vtd net=virtio-net updates=3 timeout=400 qemu_args="-device e1000e,romfile="
+
+RING=256 # QEMU's virtio-net
+
+before() {
+    start_xen
+    modprobe xen-pciback
+    CARD=$(slot_of 1AF4) WAITING=$(slot_of 8086 10D3)
+    check "the card can be assigned" xl pci-assignable-add $CARD
+    check "another card waits" xl pci-assignable-add $WAITING
+    make_guest g1 vcpus=1 extra="pci=['$CARD,permissive=1']"
+    DOMAINS=g1
+    check "the guest ticks" wait_tick g1 120
+    guest g1 'modprobe xen-pcifront; modprobe virtio_pci; modprobe virtio_net'
+    check "the guest has the card" guest g1 'for i in 1 2 3 4 5 6 7 8 9 10; do test -e /sys/class/net/eth0 && exit 0; sleep 1; done; exit 1'
+    guest g1 'ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up'
+    check "it reaches the outside" guest g1 'ping -c 1 -W 5 10.0.2.2 || ping -c 2 -W 5 10.0.2.2'
+    check "the card interrupts by messages" guest g1 'grep -q msi-x /proc/interrupts'
+    guest_bg g1 "udpcount receive 7000 /tmp/udpcount"
+    host_start
+    check "datagrams arrive" wait_for 60 received_more 400
+    start_watch dom0
+    guest g1 cat /tmp/udpcount >/run/bed/count
+    lost_before=$(value lost /run/bed/count)
+}
+
+# slot_of VENDOR [DEVICE]: of the first such device in dom0.
+slot_of() { basename $(dirname $(grep -l "^PCI_ID=$1:$2" /sys/bus/pci/devices/*/uevent | head -n 1)); }
+
+received_more() {
+    guest g1 cat /tmp/udpcount >/run/bed/count
+    [ "$(value received /run/bed/count)" -gt "$1" ]
+}
+
+after() {
+    local lost room
+    check "datagrams go on arriving" wait_for 60 received_more $(($(value received /run/bed/count) + 800))
+    check_watch dom0
+    host_stop
+    sleep 1
+    guest g1 cat /tmp/udpcount >/run/bed/count
+    report "$(cat /run/bed/count)"
+    check_equal "no datagram differs" "$(value mismatches /run/bed/count)" 0
+    lost=$(($(value lost /run/bed/count) - lost_before))
+    # What the longest silence brought, less what the ring holds.
+    room=$(($(value max_gap_us /run/bed/count) * 400 / 1000000 - RING))
+    [ $room -gt 0 ] || room=0
+    check "$lost datagrams were lost, at most $room have an excuse" test $lost -le $room
+    check "Xen reports no fault" no_fault
+    xl destroy g1
+    DOMAINS=
+    check "the card comes back" xl pci-assignable-remove -r $CARD
+    check "dom0 can use it" start_net
+    check "the card that waited comes back, too" xl pci-assignable-remove $WAITING
+    check "its driver in dom0 finds it" sh -c "modprobe e1000e; echo $WAITING >/sys/bus/pci/drivers/e1000e/bind; ls /sys/bus/pci/devices/$WAITING/net"
+}
+
+no_fault() { ! xl dmesg | grep -iE 'page_fault|dmar.*fault|fault addr|illegal_(dev|command)|hw_error'; }
