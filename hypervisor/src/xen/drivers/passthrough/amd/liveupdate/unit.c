@@ -69,26 +69,52 @@ static uint64_t __init device_table_reg(const struct amd_iommu *iommu)
     return readq(iommu->mmio_base + IOMMU_DEV_TABLE_BASE_LOW_OFFSET);
 }
 
+/*
+ * A device that ACPI does not name, but the source has found: what
+ * find_iommu_for_device() would make of it when it is looked for.
+ */
+static void __init adopt_unnamed(struct ivrs_mappings *mappings,
+                                 unsigned int bdf)
+{
+    unsigned int bd0 = bdf & ~PCI_FUNC(~0);
+    struct ivrs_mappings *mapping = &mappings[bdf];
+
+    if ( mapping->iommu || !mappings[bd0].iommu ||
+         mappings[bd0].iommu->bdf == bdf )
+        return;
+
+    *mapping = mappings[bd0];
+    if ( mapping->dte_requestor_id == bd0 )
+        mapping->dte_requestor_id = bdf;
+    mapping->intremap_table = NULL;
+    mapping->intremap_inuse = NULL;
+    spin_lock_init(&mapping->intremap_lock);
+}
+
 static int __init adopt_dte(struct ivrs_mappings *mappings, unsigned int bdf,
                             const struct amd_iommu_dte *old,
                             struct amd_iommu_dte *new)
 {
     struct ivrs_mappings *mapping = &mappings[bdf];
-    /* See find_iommu_for_device(): it may be one that ACPI does not name. */
-    struct amd_iommu *iommu = mapping->iommu
-                              ?: mappings[bdf & ~PCI_FUNC(~0)].iommu;
     int rc = 0;
 
     *new = *old;
-    if ( !iommu || !iommu_intremap )
+    if ( old->tv || old->it_root )
+        adopt_unnamed(mappings, bdf);
+    if ( !mapping->iommu || !iommu_intremap )
         return 0;
 
     if ( old->iv && old->it_root &&
          old->int_ctl == IOMMU_DEV_TABLE_INT_CONTROL_TRANSLATED )
-        rc = liveupdate_amd_intremap_adopt(iommu, mapping, bdf, old);
+        rc = liveupdate_amd_intremap_adopt(mapping->iommu, mapping, bdf, old);
     if ( mapping->intremap_table )
-        amd_iommu_set_intremap_table(new, mapping->intremap_table, iommu,
-                                     iommu_intremap);
+    {
+        amd_iommu_set_intremap_table(new, mapping->intremap_table,
+                                     mapping->iommu, iommu_intremap);
+        /* See amd_iommu_disable_domain_device(): one in quarantine. */
+        if ( old->it_root )
+            new->int_ctl = old->int_ctl;
+    }
 
     return rc;
 }
