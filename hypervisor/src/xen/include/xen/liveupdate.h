@@ -19,6 +19,7 @@
 #include <xen/time.h>
 
 struct domain;
+struct lu_writer;
 struct vcpu;
 
 enum liveupdate_phase {
