@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * udpcount receive PORT STATUS | udpcount send HOST PORT RATE STATUS
+ * udpcount receive PORT RATE RING STATUS | udpcount send HOST PORT RATE STATUS
  *
  * Numbered datagrams, RATE in a second, one way. What a datagram says beyond its number follows
  * from the number, so that memory that was written to a wrong place is seen. Reported by the
- * receiver: received, next (the highest number, plus one), lost (numbers that never came), mismatches,
- * max_gap_us (the longest time between two); by the sender: sent, error.
+ * receiver: received, next (the highest number, plus one), lost (numbers that never came), excused (what came
+ * in each silence beyond the RING datagrams that the card holds), mismatches, max_gap_us (the longest
+ * silence); by the sender: sent, error.
  */
 #include "common.h"
 
@@ -38,9 +39,9 @@ static int udp_socket(const char *host, const char *port, struct sockaddr_in *ad
     return socket(AF_INET, SOCK_DGRAM, 0);
 }
 
-static int receive(const char *port, const char *status)
+static int receive(const char *port, int rate, int ring, const char *status)
 {
-    uint64_t received = 0, next = 0, mismatches = 0;
+    uint64_t received = 0, next = 0, mismatches = 0, excused = 0;
     int64_t last = 0, reported = 0, max_gap = 0;
     struct timeval wait = {.tv_usec = REPORT_NS / 1000};
     struct sockaddr_in addr;
@@ -65,16 +66,22 @@ static int receive(const char *port, const char *status)
             received++;
             if (d.number >= next)
                 next = d.number + 1;
-            if (last && now - last > max_gap)
-                max_gap = now - last;
+            if (last) {
+                int64_t came = (now - last) * rate / NS_PER_SEC;
+
+                if (now - last > max_gap)
+                    max_gap = now - last;
+                excused += came > ring ? came - ring : 0;
+            }
             last = now;
         }
         if (now - reported > REPORT_NS) {
-            write_status(status,
-                         "received=%llu next=%llu lost=%lld mismatches=%llu max_gap_us=%lld\n",
-                         (unsigned long long)received, (unsigned long long)next,
-                         (long long)(next - received), (unsigned long long)mismatches,
-                         (long long)max_gap / 1000);
+            write_status(
+                status,
+                "received=%llu next=%llu lost=%lld excused=%llu mismatches=%llu max_gap_us=%lld\n",
+                (unsigned long long)received, (unsigned long long)next,
+                (long long)(next - received), (unsigned long long)excused,
+                (unsigned long long)mismatches, (long long)max_gap / 1000);
             reported = now;
         }
     }
@@ -110,11 +117,11 @@ static int transmit(const char *host, const char *port, int rate, const char *st
 int main(int argc, char *argv[])
 {
     stop_on_sigterm();
-    if (argc == 4 && !strcmp(argv[1], "receive"))
-        return receive(argv[2], argv[3]);
+    if (argc == 6 && !strcmp(argv[1], "receive"))
+        return receive(argv[2], atoi(argv[3]), atoi(argv[4]), argv[5]);
     if (argc == 6 && !strcmp(argv[1], "send") && atoi(argv[4]) > 0)
         return transmit(argv[2], argv[3], atoi(argv[4]), argv[5]);
-    fprintf(stderr, "usage: udpcount receive PORT STATUS | send HOST PORT RATE STATUS\n");
+    fprintf(stderr, "usage: udpcount receive PORT RATE RING STATUS | send HOST PORT RATE STATUS\n");
 
     return 2;
 }
