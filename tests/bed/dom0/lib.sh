@@ -66,8 +66,6 @@ start_xen() {
     xenstored --pid-file /run/xenstored.pid
     xen-init-dom0 >/dev/null
     xenconsoled --log=all
-    # dom0 comes first, as on most hosts: busy guests on an emulated CPU would starve the tools.
-    xl sched-credit2 -d 0 -w 4096 2>/dev/null
     say "Xen's tools are up at $(cut -d' ' -f1 /proc/uptime) s"
 }
 
