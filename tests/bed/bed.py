@@ -122,6 +122,12 @@ def run_name(scenario, settings):
     return "-".join(parts)
 
 
+def has_qemu(settings):
+    """A QEMU that a scenario names by its path below the project is there only if it could be fetched."""
+    qemu = settings.get("QEMU", "")
+    return "/" not in qemu or (TOP / qemu).exists()
+
+
 class HostLink:
     """Reads what dom0 sends over the debug port: lines, and files between them."""
 
@@ -280,7 +286,7 @@ class Run:
                     f"dom0_mem={s['DOM0_MEM']},max:{s['DOM0_MEM']} dom0_max_vcpus={s['DOM0_VCPUS']} "
                     f"console_timestamps=boot noreboot {s['XEN_ARGS']}")
         linux_args = f"console=hvc0 earlyprintk=xen rdinit=/init quiet {s['DOM0_ARGS']}".strip()
-        command = [s["QEMU"], "-name", f"lu-{self.name}", "-accel", s["ACCEL"], "-machine", s["MACHINE"],
+        command = [str(TOP / s["QEMU"]) if "/" in s["QEMU"] else s["QEMU"], "-name", f"lu-{self.name}", "-accel", s["ACCEL"], "-machine", s["MACHINE"],
                    "-cpu", s["CPU"], "-m", s["MEM"], "-smp", s["SMP"], "-display", "none",
                    "-monitor", "none", "-no-reboot",
                    "-kernel", s["XEN_FROM"], "-append", xen_args,

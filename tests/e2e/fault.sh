@@ -4,7 +4,7 @@
 # bed: smp=2 timeout=240
 
 # Resources of the host; every other one is a domain's.
-HOST_RESOURCES=" host time memmap console pci platform "
+HOST_RESOURCES=" host time memmap console iommu pci platform "
 
 before() {
     start_xen

@@ -42,11 +42,15 @@ _Static_assert(offsetof(struct fpu_area, ymm_high) == 576, "XSAVE layout");
 #define FCW_PATTERN        0x0f7f /* all exceptions masked, extended precision, round to zero */
 #define MXCSR_PATTERN      0xffc0 /* all exceptions masked, round to zero, FTZ, DAZ */
 
+/* The CPU has it, and who runs us has it enabled: a PV guest's processes see the host's CPUID. */
 static bool has_avx(void)
 {
     unsigned int a, b, c, d;
 
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE) && (c & bit_AVX);
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
+        return false;
+    asm volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & XSTATE_X87_SSE_AVX) == XSTATE_X87_SSE_AVX;
 }
 
 static void fill_pattern(struct fpu_area *area, uint64_t seed)
