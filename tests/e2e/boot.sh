@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The bed itself: Xen, dom0 and a PV guest with network and disk come up and can be talked to.
-# bed: update=none smp=2 timeout=150
+# bed-long: update=none smp=2 timeout=150
 
 before() {
     check "dom0 is the control domain" grep -q control_d /proc/xen/capabilities
