@@ -13,13 +13,13 @@
  *
  * save() reads Xen's inventory, plan() replays the calls; a device that a domain
  * drives itself (passthrough) is given to it at once, as it is never without the
- * domain's I/O page tables.  No device is written to.  Devices that Xen keeps for itself (a serial port, an IOMMU) are found by
- * the target's own boot, and have to be the same.
+ * domain's I/O page tables.  No device is written to.  Devices that Xen keeps
+ * for itself (a serial port, an IOMMU) are found by the target's own boot, and
+ * have to be the same.
  *
  * Carried: PCI devices with their virtual functions, which PV domain drives them
- * (passthrough), MSI-X tables, where
- * configuration space is in memory (MMCFG), GSIs as they were set up,
- * interrupts that arrive in the meantime.
+ * (passthrough), MSI-X tables, where configuration space is in memory (MMCFG),
+ * GSIs as they were set up, interrupts that arrive in the meantime.
  */
 
 #include <xen/acpi.h>
