@@ -138,6 +138,7 @@ json_t *json_result(const struct xenlu_result *r)
     set(o, "stream_bytes", json_integer(r->stream_bytes));
     set(o, "records", json_integer(r->nr_records));
     set(o, "events", json_integer(r->nr_events));
+    set(o, "spurious", json_integer(r->nr_spurious));
     set(o, "domains", json_integer(r->nr_domains));
     set(o, "vcpus", json_integer(r->nr_vcpus));
 

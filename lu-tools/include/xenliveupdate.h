@@ -254,6 +254,7 @@ struct xenlu_result {
     uint64_t nr_events; /* interrupts collected in the pause and delivered after it */
     uint32_t nr_domains;
     uint32_t nr_vcpus;
+    uint64_t nr_spurious; /* interrupts given to domains on suspicion: an edge may have been lost */
 };
 
 /* What became of the last attempt. */

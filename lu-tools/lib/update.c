@@ -122,6 +122,7 @@ enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *r, struc
     r->stream_bytes = x->stream_bytes;
     r->nr_records = x->nr_records;
     r->nr_events = x->nr_events;
+    r->nr_spurious = x->nr_spurious;
     r->nr_domains = x->nr_domains;
     r->nr_vcpus = x->nr_vcpus;
 

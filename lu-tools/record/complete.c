@@ -28,6 +28,7 @@ Lu__Result *journal_result(const struct xenlu_result *r)
     m->stream_bytes = r->stream_bytes;
     m->records = r->nr_records;
     m->events = r->nr_events;
+    m->spurious = r->nr_spurious;
     m->domains = r->nr_domains;
     m->vcpus = r->nr_vcpus;
     m->failed_domain = -1;

@@ -3,7 +3,7 @@
 """bed.py [--report] [--name NAME] SCENARIO: boots Xen in QEMU and runs one scenario in dom0.
 
 Settings come from the environment, then from the scenario's "# bed:" header, then from DEFAULTS
-below. Everything about the run is kept in build/runs/NAME/:
+below; "# qemu:" lines of the scenario are added to QEMU's arguments. Everything about the run is kept in build/runs/NAME/:
 
     serial.log   Xen's and dom0's console, each line with the seconds since the start
     command      QEMU's command line
@@ -57,7 +57,7 @@ DEFAULTS = {
     "ACCEL": "",                    # default: see choose_accel()
     "MACHINE": "pc",
     "CPU": "qemu64,+svm,+npt",
-    "QEMU_ARGS": "",
+    "QEMU_ARGS": "",                # @RUN@ in it: the run's directory
     "TIMEOUT": "300",               # wall seconds; twice that if CPUs share a thread
     "FILES": "",                    # put into dom0's /bed/files
     "SEED": "",                     # for scenarios with random operations; default: another one each time
@@ -113,6 +113,11 @@ def variants(scenario, long_run=False):
             if v not in found:
                 found.append(v)
     return found or [{k: os.environ[k] for k in DEFAULTS if os.environ.get(k)}]
+
+
+def qemu_args(scenario):
+    """What a scenario's "# qemu:" lines add to QEMU's command line."""
+    return " ".join(re.findall(r"^# qemu:(.*)", Path(scenario).read_text(), re.MULTILINE))
 
 
 def run_name(scenario, settings):
@@ -305,7 +310,7 @@ class Run:
         if s["ICOUNT"]:
             command += ["-icount", f"shift={s['ICOUNT']},sleep=off", "-seed", "1",
                         "-rtc", "base=2026-01-01T00:00:00,clock=vm"]
-        return command + shlex.split(s["QEMU_ARGS"])
+        return command + [word.replace("@RUN@", str(self.dir)) for word in shlex.split(f"{s['QEMU_ARGS']} {qemu_args(self.scenario)}")]
 
     # --- the run ---
 

@@ -21,7 +21,8 @@ xen_bin=/usr/lib/xen-4.17/bin
 case $role in
 dom0)
     modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback xen-netback xen-pciback bridge
-        loop tun e1000 e1000e igb virtio_net virtio_pci virtio_blk nvme ext4 crc32c_generic"
+        loop tun e1000 e1000e igb virtio_net virtio_pci virtio_blk virtio_console nvme xhci_pci ftdi_sio
+        ext4 crc32c_generic"
     ;;
 hvm)
     modules="xen-evtchn xen-blkfront xen-netfront ata_piix sd_mod virtio_pci virtio_net"

@@ -157,6 +157,7 @@ void liveupdate_get_result(struct xen_liveupdate_result *r)
         r->phase_ns[i] = i < LU_PHASE_nr ? rep->phase_ns[i] : -1;
     r->pause_ns = rep->pause_ns;
     r->nr_events = liveupdate_nr_reinjected;
+    r->nr_spurious = liveupdate_nr_spurious;
     r->nr_domains = rep->nr_domains;
     r->nr_vcpus = rep->nr_vcpus;
     if ( rep->error )

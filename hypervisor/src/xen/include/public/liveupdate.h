@@ -68,6 +68,7 @@ struct xen_liveupdate {
             char reason[192];       /* OUT: why, in words */
             char from[64];          /* OUT: version of the source, "" if none */
             char to[64];            /* OUT: version of the Xen that answers */
+            uint64_t nr_spurious;   /* OUT: interrupts injected on suspicion */
         } result;
         struct xen_liveupdate_read {
             uint64_t offset;        /* IN: bytes into the stream */
