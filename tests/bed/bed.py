@@ -51,7 +51,7 @@ DEFAULTS = {
     "HVM": "0",                     # 1: dom0 has what HVM guests need (a device model, their kernel)
     "GUEST": "pv",                  # kind of the guests that do not say another: pv, pvh, hvm
     "NET": "",                      # dom0's network card: e1000e, e1000, virtio-net, ...
-    "IOMMU": "none",                # none, amdvi or vtd: with interrupt remapping, on a machine q35
+    "IOMMU": "none",                # none, amdvi, vtd, amdvi-x2apic, vtd-x2apic: with interrupt remapping, on a machine q35
     "ICOUNT": "",                   # 0, 1, 2 ...: the deterministic mode with this shift
     "QEMU": "qemu-system-x86_64",
     "ACCEL": "",                    # default: see choose_accel()
@@ -86,6 +86,9 @@ IOMMUS = {
             ("vtd_dmar_fault", "vtd_frr_new", "vtd_warn_invalid_qi_tail", "vtd_warn_ir_vector",
              "vtd_warn_ir_trigger")),
 }
+# The same with Xen in x2APIC mode: QEMU's TCG knows it since release 9, so this needs another QEMU and CPU, too.
+IOMMUS["amdvi-x2apic"] = (IOMMUS["amdvi"][0], IOMMUS["amdvi"][1] + ",xtsup=on", *IOMMUS["amdvi"][2:])
+IOMMUS["vtd-x2apic"] = (IOMMUS["vtd"][0], IOMMUS["vtd"][1] + ",eim=on", *IOMMUS["vtd"][2:])
 
 
 def variants(scenario, long_run=False):

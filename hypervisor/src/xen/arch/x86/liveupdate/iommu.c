@@ -22,7 +22,6 @@
 #include <xen/mm.h>
 #include <xen/sched.h>
 
-#include <asm/apic.h>
 #include <asm/liveupdate-iommu.h>
 
 const struct liveupdate_iommu *liveupdate_iommu_driver(void)
@@ -46,9 +45,6 @@ static int cf_check units_check(struct domain *unused)
     if ( !driver )
         return liveupdate_refuse(NULL, -EOPNOTSUPP,
                                  "an IOMMU of a kind that is not carried is in use");
-    if ( x2apic_enabled )
-        rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
-                               "an IOMMU is in use, and x2APIC");
     if ( iommu_intpost )
         rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
                                "interrupts are posted by an IOMMU");

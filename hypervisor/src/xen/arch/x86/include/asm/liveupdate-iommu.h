@@ -81,7 +81,7 @@ int liveupdate_amd_intremap_check(void);
 bool liveupdate_vtd_remaps(const struct vtd_iommu *iommu);
 /* Make a unit's new tables say what those say that it uses. */
 int liveupdate_vtd_root_table(struct vtd_iommu *iommu);
-int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu);
+int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu, bool eim);
 
 /* Between the driver's files. */
 void liveupdate_vtd_intremap_release(void);
@@ -111,7 +111,8 @@ static inline int liveupdate_vtd_root_table(struct vtd_iommu *iommu)
 {
     return 0;
 }
-static inline int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu)
+static inline int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu,
+                                                bool eim)
 {
     return 0;
 }

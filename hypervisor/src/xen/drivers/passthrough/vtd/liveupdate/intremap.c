@@ -29,7 +29,7 @@ struct inherited {
 };
 static struct inherited *inherited;
 
-int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu)
+int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu, bool eim)
 {
     uint64_t irta = dmar_readq(iommu->reg, DMAR_IRTA_REG);
     const unsigned int per_page = 1U << IREMAP_ENTRY_ORDER;
@@ -39,7 +39,7 @@ int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu)
     if ( !liveupdate_vtd_remaps(iommu) )
         return 0;
     /* One for x2APIC has other entries; and ours is as large as they come. */
-    if ( irta & IRTA_EIME )
+    if ( !(irta & IRTA_EIME) == eim )
         return -EOPNOTSUPP;
     BUILD_BUG_ON(IREMAP_ENTRY_NR != 2U << IRTA_SIZE);
 
