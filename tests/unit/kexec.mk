@@ -2,7 +2,7 @@
 #
 # Unit tests of kexec/: what is computed when a target is staged. Part of this directory's Makefile.
 
-kexec_SRC := kexec_test.c kexec_elf.c kexec_image.c kexec_plan.c kexec_cmdline.c \
+kexec_SRC := kexec_test.c suite.c kexec_elf.c kexec_image.c kexec_plan.c kexec_cmdline.c \
              $(addprefix $(TOP)/kexec/,cmdline.c elf.c entry32.S error.c file.c mbi.c multiboot2.c plan.c) \
              $(TOP)/format/crc32c.c
 kexec_CFLAGS := -I$(TOP)/kexec -D_GNU_SOURCE

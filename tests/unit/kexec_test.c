@@ -11,14 +11,6 @@ int main(void)
         {"command line", NULL, NULL, NULL, NULL, cmdline_tests},
         CU_SUITE_INFO_NULL,
     };
-    unsigned int failures;
 
-    if (CU_initialize_registry() || CU_register_suites(suites))
-        return 1;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures();
-    CU_cleanup_registry();
-
-    return failures ? 1 : 0;
+    return run_suites(suites);
 }

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <CUnit/Basic.h>
-
 #include "lu-kexec.h"
+#include "suite.h"
 
 /*
  * The smallest file that passes as a target: ELF header, PT_LOAD, PT_NOTE, a

@@ -2,9 +2,6 @@
 /* Unit tests of the stream format. */
 
 #include <stdio.h>
-#include <stdlib.h>
-
-#include <CUnit/Basic.h>
 
 #include "suite.h"
 
@@ -20,7 +17,6 @@ int main(int argc, char **argv)
         {"golden", NULL, NULL, NULL, NULL, golden_tests},
         CU_SUITE_INFO_NULL,
     };
-    int failures;
 
     if (argc != 3) {
         fprintf(stderr, "usage: format GOLDEN_DIR BUILD_DIR\n");
@@ -29,14 +25,5 @@ int main(int argc, char **argv)
     golden_dir = argv[1];
     build_dir = argv[2];
 
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS) {
-        fprintf(stderr, "CUnit: %s\n", CU_get_error_msg());
-        return 2;
-    }
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-    CU_cleanup_registry();
-
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suites(suites);
 }

@@ -11,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <CUnit/Basic.h>
-
+#include "suite.h"
 #include "world.h"
 
-static const char *golden_dir;
+static const char *golden;
 
 static void *read_golden(const char *name, uint64_t *length)
 {
@@ -23,7 +22,7 @@ static void *read_golden(const char *name, uint64_t *length)
     void *buf = malloc(1 << 20);
     FILE *f;
 
-    snprintf(path, sizeof(path), "%s/%s", golden_dir, name);
+    snprintf(path, sizeof(path), "%s/%s", golden, name);
     f = fopen(path, "rb");
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
     *length = fread(buf, 1, 1 << 20, f);
@@ -132,26 +131,16 @@ int main(int argc, char **argv)
         {"next", NULL, NULL, NULL, NULL, tests},
         CU_SUITE_INFO_NULL,
     };
-    int failures;
 
     if (argc != 3) {
         fprintf(stderr, "usage: next GOLDEN_DIR BUILD_DIR\n");
         return 2;
     }
-    golden_dir = argv[1];
+    golden = argv[1];
     if (!write_stream(argv[2])) {
         perror(argv[2]);
         return 2;
     }
 
-    if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS) {
-        fprintf(stderr, "CUnit: %s\n", CU_get_error_msg());
-        return 2;
-    }
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failures = CU_get_number_of_failures() + CU_get_number_of_suites_failed();
-    CU_cleanup_registry();
-
-    return failures ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suites(suites);
 }

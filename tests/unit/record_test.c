@@ -12,10 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CUnit/Basic.h>
-
 #include "../../lu-tools/record/record.h"
 #include "fake_xen.h"
+#include "suite.h"
 
 static char dir[64];
 static struct xenlu *lu;
@@ -581,14 +580,6 @@ int main(void)
         {"record", start, stop, NULL, NULL, tests},
         CU_SUITE_INFO_NULL,
     };
-    unsigned int failed;
 
-    if (CU_initialize_registry() || CU_register_suites(suites))
-        return 1;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-
-    return failed ? 1 : 0;
+    return run_suites(suites);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What main.c runs, and where the files are. */
+/* What the CUnit programs share, and main.c's suites. */
 #ifndef TESTS_UNIT_SUITE_H
 #define TESTS_UNIT_SUITE_H
 
 #include <CUnit/CUnit.h>
+
+/* The end of main(): runs them, says what was found; returns the exit code. */
+int run_suites(CU_SuiteInfo *suites);
 
 /* Directories, from the command line: golden vectors; files made by other programs. */
 extern const char *golden_dir, *build_dir;

@@ -7,7 +7,7 @@
 LU := $(TOP)/lu-tools
 PB := $B/proto
 
-record_SRC := record_test.c fake_xen.c $(wildcard $(LU)/record/*.c) $(wildcard $(LU)/lib/*.c) \
+record_SRC := record_test.c suite.c fake_xen.c $(wildcard $(LU)/record/*.c) $(wildcard $(LU)/lib/*.c) \
               $(addprefix $(TOP)/kexec/,cmdline.c elf.c entry32.S error.c file.c mbi.c multiboot2.c plan.c) \
               $(PB)/manifest.pb-c.c $(PB)/report.pb-c.c $(FORMAT_SRC)
 record_CFLAGS := -D_GNU_SOURCE -D__XEN_TOOLS__ -I$(PB) -I$(TOP)/kexec -I$(LU)/include \
