@@ -421,41 +421,6 @@ static int apply(struct cli *c, struct attempt_data *d)
     return rc ? rc : execute(c, d);
 }
 
-/* Xen is not asked: it might be ready by then, and go ahead without an entry in the journal. */
-static int complain_busy(struct cli *c)
-{
-    return complain_text(c, EXIT_BUSY, xenlu_code_name(XENLU_BUSY), "try again in a moment",
-                         "an update is under way or has not settled yet");
-}
-
-int verb_apply(struct cli *c)
-{
-    struct attempt_data d = {.journal = {.lock = -1}};
-    struct xenlu_status status;
-    struct xenlu_error err;
-    int rc;
-
-    if (xenlu_get_status(c->lu, &status, &err))
-        return complain(c, &err);
-    if (status.busy)
-        return complain_busy(c);
-    if (!status.nr_slots || !status.staged) {
-        /* Xen's own answer says which; a dry run asks for nothing. */
-        if (c->dry_run)
-            return complain_text(c, EXIT_ERROR, "not-ready", "", "%s",
-                                 status.nr_slots ? "no target is staged"
-                                                 : "no region was reserved");
-        if (!xenlu_apply(c->lu, c->timeout, &d.result, &err))
-            return EXIT_DONE;
-        return complain(c, &err);
-    }
-
-    rc = apply(c, &d);
-    release(&d);
-
-    return rc;
-}
-
 static int rehearse(struct cli *c, struct attempt_data *d)
 {
     Lu__Result *r;
@@ -489,24 +454,50 @@ static int rehearse(struct cli *c, struct attempt_data *d)
     return end_done(c, d, true);
 }
 
-int verb_rehearse(struct cli *c)
+/* Xen is not asked: it might be ready by then, and go ahead without an entry in the journal. */
+static int is_ready(struct cli *c, bool rehearsal)
+{
+    struct xenlu_status s;
+    struct xenlu_error err;
+
+    if (xenlu_get_status(c->lu, &s, &err))
+        return complain(c, &err);
+    if (s.busy)
+        return complain_text(c, EXIT_BUSY, xenlu_code_name(XENLU_BUSY), "try again in a moment",
+                             "an update is under way or has not settled yet");
+    if (rehearsal && !s.can_rehearse)
+        return complain_text(c, EXIT_ERROR, xenlu_code_name(XENLU_UNSUPPORTED), "",
+                             "the running Xen cannot rehearse");
+    if (!rehearsal && !s.nr_slots)
+        return complain_text(c, EXIT_ERROR, xenlu_code_name(XENLU_NO_REGION),
+                             "set liveupdate=<size> on Xen's command line; it takes a reboot",
+                             "the running Xen has reserved no memory for a live update");
+    if (!rehearsal && !s.staged)
+        return complain_text(c, EXIT_ERROR, xenlu_code_name(XENLU_NOT_STAGED),
+                             "xen-liveupdate stage TARGET first", "no target is staged");
+
+    return EXIT_DONE;
+}
+
+static int run(struct cli *c, bool rehearsal)
 {
     struct attempt_data d = {.journal = {.lock = -1}};
-    struct xenlu_status status;
-    struct xenlu_error err;
-    int rc;
+    int rc = is_ready(c, rehearsal);
 
-    if (xenlu_get_status(c->lu, &status, &err))
-        return complain(c, &err);
-    if (status.busy)
-        return complain_busy(c);
-    if (!status.can_rehearse) {
-        if (c->dry_run || !xenlu_rehearse(c->lu, c->timeout, &d.result, &err))
-            return EXIT_DONE;
-        return complain(c, &err);
-    }
-    rc = rehearse(c, &d);
+    if (rc)
+        return rc;
+    rc = (rehearsal ? rehearse : apply)(c, &d);
     release(&d);
 
     return rc;
+}
+
+int verb_apply(struct cli *c)
+{
+    return run(c, false);
+}
+
+int verb_rehearse(struct cli *c)
+{
+    return run(c, true);
 }
