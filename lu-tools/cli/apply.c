@@ -252,8 +252,9 @@ static void compare_prediction(struct cli *c, const struct attempt_data *d)
     int64_t predicted = d->prediction->pause_ns, real = d->result.pause_ns;
     char text[32];
 
+    json_object_set_new(c->out, "prediction", message_json(&d->prediction->base));
     format_ms(text, sizeof(text), predicted);
-    say(c, "predicted pause: %s (%+.0f %% of the real one)\n", text,
+    say(c, "predicted pause: %s (%+.0f %% against the real one)\n", text,
         real > 0 ? 100.0 * (predicted - real) / real : 0.0);
 }
 

@@ -141,6 +141,7 @@ struct xenlu_inventory {
     uint64_t total_pages;  /* of 4 KiB: the host's memory */
     uint64_t free_pages;   /* not used by anybody */
     uint64_t needed_pages; /* that an update wants to be free */
+    int64_t boot_ns;       /* a part of Xen's boot that the next one has, too; 0: not known */
 };
 
 #define XENLU_DOMAIN_HARDWARE (1u << 0) /* dom0 */

@@ -66,6 +66,7 @@ enum xenlu_code xenlu_get_inventory(struct xenlu *lu, struct xenlu_inventory *in
     inventory->total_pages = op.u.inventory.total_pages;
     inventory->free_pages = op.u.inventory.free_pages;
     inventory->needed_pages = op.u.inventory.needed_pages;
+    inventory->boot_ns = op.u.inventory.boot_ns;
 
     *domains = calloc(inventory->nr_domains + 1, sizeof(**domains));
     if (!*domains) {

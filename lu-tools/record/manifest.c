@@ -60,6 +60,7 @@ static Lu__Host *take_host(const struct xenlu_status *s, const struct xenlu_resu
     h->free_pages = inv->free_pages;
     h->needed_pages = inv->needed_pages;
     h->kernel = record_text(uname(&name) ? "" : name.release);
+    h->boot_ns = inv->boot_ns;
 
     return h;
 }

@@ -2,10 +2,15 @@
 /*
  * How long will the pause be?
  *
- * A rehearsal measures the source's part.  The target's part (boot, and filling in
- * what it has to know about each frame) is that of an earlier update of this host,
- * brought to its present size; before the first one, that of a reference machine,
- * brought to the speed of this one by the part that was measured.
+ * Up to the jump it takes what a rehearsal or an earlier update took.  Behind the jump,
+ * what the last update took; before the first one
+ *
+ *  - the target's boot, for which the running Xen's own boot stands: it has measured a
+ *    part of it (XEN_LIVEUPDATE_inventory).  Code that a CPU meets for the first time,
+ *    devices, other CPUs: nothing that runs later is like it;
+ *  - going over frames, as fast as the rehearsal did.
+ *
+ * Everything is brought to the present size.
  */
 
 #include <stdio.h>
@@ -14,24 +19,22 @@
 
 #include "record.h"
 
-/*
- * The reference: ns, on the machine of docs/limits.md (release build, emulated at
- * one instruction a ns).  Source: per frame of domains.  Target: at all, per CPU, per
- * frame of the host (frame table), per frame of domains (plan).
- */
+/* ns for each frame of domains or of the host, on the machine of docs/limits.md. */
 #define REF_SOURCE_FRAME 39
-#define REF_TARGET       2000000
-#define REF_TARGET_CPU   1500000
-#define REF_TARGET_HOST  10
 #define REF_TARGET_FRAME 30
+#define REF_TARGET_HOST  10
+
+/* The target's boot, in times of the part that was measured; and that part, if it was not. */
+#define BOOT_TIMES  4
+#define REF_BOOT_NS 5000000
 
 struct size {
-    double frames, host_frames, cpus;
+    double frames, host_frames;
 };
 
 static struct size size_of(const Lu__Manifest *m)
 {
-    return (struct size){manifest_pages(m), m->host->total_pages, m->host->cpus};
+    return (struct size){manifest_pages(m), m->host->total_pages};
 }
 
 static double reference_source(const struct size *s)
@@ -41,8 +44,7 @@ static double reference_source(const struct size *s)
 
 static double reference_target(const struct size *s)
 {
-    return REF_TARGET + REF_TARGET_CPU * s->cpus + REF_TARGET_HOST * s->host_frames +
-           REF_TARGET_FRAME * s->frames;
+    return REF_TARGET_HOST * s->host_frames + REF_TARGET_FRAME * s->frames;
 }
 
 static int64_t phase_ns(const Lu__Result *r, const char *name)
@@ -76,49 +78,58 @@ static const struct attempt *last_measured(const struct journal *j, Lu__Kind kin
     return NULL;
 }
 
-struct basis {
-    char text[160];
+/* A part of the pause. */
+struct part {
+    double ns;
+    char basis[64];
 };
 
-static double source_time(const struct journal *j, const struct size *now,
-                          const Lu__Result *rehearsed, struct basis *b)
+/* *slowness: how many times as long as the machine of docs/limits.md this one takes. */
+static struct part up_to_jump(const struct journal *j, const struct size *now,
+                              const Lu__Result *rehearsed, double *slowness)
 {
     const struct attempt *r = last_measured(j, LU__KIND__REHEARSAL);
     const struct attempt *u = last_measured(j, LU__KIND__UPDATE);
     const struct attempt *a = r && (!u || r->begin->id > u->begin->id) ? r : u;
-    struct size then;
+    struct part p;
 
-    if (rehearsed && rehearsed->pause_ns > 0) {
-        snprintf(b->text, sizeof(b->text), "this rehearsal");
-        return rehearsed->pause_ns;
-    }
-    if (!a) {
-        snprintf(b->text, sizeof(b->text), "the reference machine");
-        return reference_source(now);
-    }
-    then = size_of(a->begin->before);
-    snprintf(b->text, sizeof(b->text), "%s %u", a == r ? "rehearsal" : "update", a->begin->id);
+    if (rehearsed) {
+        *slowness = source_part(rehearsed) / reference_source(now);
+        snprintf(p.basis, sizeof(p.basis), "this rehearsal");
+    } else if (a) {
+        struct size then = size_of(a->begin->before);
 
-    return (a == r ? a->end->result->pause_ns : source_part(a->end->result)) *
-           (reference_source(now) / reference_source(&then));
+        *slowness = source_part(a->end->result) / reference_source(&then);
+        snprintf(p.basis, sizeof(p.basis), "%s %u", a == r ? "rehearsal" : "update", a->begin->id);
+    } else {
+        *slowness = 1;
+        snprintf(p.basis, sizeof(p.basis), "a guess, rehearse measures it");
+    }
+    p.ns = *slowness * reference_source(now);
+
+    return p;
 }
 
-/* @source: what the source's part takes. */
-static double target_time(const struct journal *j, const struct size *now, double source,
-                          struct basis *b)
+static struct part behind_jump(const struct journal *j, const struct size *now,
+                               const Lu__Host *host, double slowness)
 {
     const struct attempt *u = last_measured(j, LU__KIND__UPDATE);
-    struct size then;
+    struct part p;
 
-    if (!u || u->begin->before->host->cpus != now->cpus) {
-        snprintf(b->text, sizeof(b->text), "a reference machine at the speed of this one");
-        return reference_target(now) * source / reference_source(now);
+    if (u && u->begin->before->host->cpus == host->cpus) {
+        struct size then = size_of(u->begin->before);
+
+        p.ns = u->end->result->pause_ns - source_part(u->end->result) +
+               slowness * (reference_target(now) - reference_target(&then));
+        snprintf(p.basis, sizeof(p.basis), "update %u", u->begin->id);
+    } else {
+        p.ns = BOOT_TIMES * (host->boot_ns > 0 ? host->boot_ns : REF_BOOT_NS) +
+               slowness * reference_target(now);
+        snprintf(p.basis, sizeof(p.basis), "%s",
+                 host->boot_ns > 0 ? "the boot of this Xen" : "a guess");
     }
-    then = size_of(u->begin->before);
-    snprintf(b->text, sizeof(b->text), "update %u", u->begin->id);
 
-    return (u->end->result->pause_ns - source_part(u->end->result)) *
-           (reference_target(now) / reference_target(&then));
+    return p;
 }
 
 Lu__Prediction *predict_pause(const struct journal *j, const Lu__Manifest *m,
@@ -126,16 +137,15 @@ Lu__Prediction *predict_pause(const struct journal *j, const Lu__Manifest *m,
 {
     Lu__Prediction *p = record_alloc(sizeof(*p));
     struct size now = size_of(m);
-    struct basis source_basis, target_basis;
-    double source = source_time(j, &now, rehearsed, &source_basis);
-    double target = target_time(j, &now, source, &target_basis);
-    char text[sizeof(source_basis) + sizeof(target_basis) + 32];
+    double slowness;
+    struct part source = up_to_jump(j, &now, rehearsed, &slowness);
+    struct part target = behind_jump(j, &now, m->host, slowness);
+    char text[sizeof(source.basis) + sizeof(target.basis) + 32];
 
     lu__prediction__init(p);
-    p->source_ns = source;
-    p->pause_ns = source + target;
-    snprintf(text, sizeof(text), "up to the jump: %s; behind it: %s", source_basis.text,
-             target_basis.text);
+    p->source_ns = source.ns;
+    p->pause_ns = source.ns + (target.ns > 0 ? target.ns : 0);
+    snprintf(text, sizeof(text), "up to the jump: %s; behind it: %s", source.basis, target.basis);
     p->basis = record_text(text);
 
     return p;

@@ -15,6 +15,8 @@ before() {
     guest_bg g1 "/tmp/mapcache 512 16 /tmp/cache /tmp/mapcache.status"
     check "512 MiB are mapped 16 times" wait_for 300 guest g1 "grep ready /tmp/mapcache.status"
     guest g1 "grep -E '^(Mapped|PageTables)' /proc/meminfo" | while read -r line; do say "$line"; done
+    xen-liveupdate -j rehearse >/run/bed/rehearse.json
+    save_file /run/bed/rehearse.json
     start_watch dom0 g1
     sleep 3
 }

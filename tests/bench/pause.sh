@@ -7,6 +7,8 @@ before() {
     make_guest g1
     DOMAINS=g1
     check "the guest ticks" wait_tick g1 90
+    xen-liveupdate -j rehearse >/run/bed/rehearse.json
+    save_file /run/bed/rehearse.json
     start_watch dom0 g1
     sleep 3
 }

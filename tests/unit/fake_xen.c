@@ -153,6 +153,7 @@ static void inventory(struct xen_liveupdate_inventory *i, void *buf)
     i->nr = fake.nr_domains;
     i->nr_cpus = 2;
     i->total_pages = 786432;
+    i->boot_ns = fake.boot_ns;
     i->free_pages = 100000;
     i->needed_pages = 30000;
 }

@@ -20,6 +20,7 @@ struct fake_xen {
     struct xen_liveupdate_result result;
     struct xen_liveupdate_domain domain[FAKE_DOMAINS];
     uint32_t nr_domains;
+    int64_t boot_ns;
     int fail_op; /* this sub-command fails with ... */
     int error;   /* ... this errno; 0: none does */
     /* What an execute or a rehearsal comes to. */

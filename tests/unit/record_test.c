@@ -374,25 +374,33 @@ static int64_t predicted(const char *basis)
 
 static void test_prediction(void)
 {
-    int64_t ns;
+    static const char seen[] = "up to the jump: rehearsal 4; behind it: update 2";
+    static const char booted[] = "up to the jump: rehearsal 1; behind it: the boot of this Xen";
+    int64_t ns, longer, rehearsed;
 
     fresh(9);
-    ns = predicted("up to the jump: the reference machine; behind it: a reference machine at the "
-                   "speed of this one");
+    ns = predicted("up to the jump: a guess, rehearse measures it; behind it: a guess");
     CU_ASSERT_TRUE(ns > 20000000 && ns < 50000000);
 
-    /* A machine of half the speed. */
-    write_attempt(LU__KIND__REHEARSAL, 0, 2 * 39 * 9 * 32768, LU__OUTCOME__REHEARSED);
-    CU_ASSERT_TRUE(llabs(predicted("up to the jump: rehearsal 1; behind it: a reference machine "
-                                   "at the speed of this one") -
-                         2 * ns) < 1000);
+    /* A machine whose Xen takes long to boot. */
+    fake.boot_ns = 100000000;
+    longer =
+        predicted("up to the jump: a guess, rehearse measures it; behind it: the boot of this Xen");
+    CU_ASSERT_TRUE(longer > ns + 95000000);
+
+    /* And that is of half the speed. */
+    write_attempt(LU__KIND__REHEARSAL, 2 * 39 * 9 * 32768, 23000000, LU__OUTCOME__REHEARSED);
+    rehearsed = predicted(booted);
+    CU_ASSERT_TRUE(rehearsed > longer + ns / 2 && rehearsed < longer + ns);
+    fake.boot_ns *= 2;
+    CU_ASSERT_TRUE(predicted(booted) > rehearsed + 100000000);
 
     /* What has been seen counts more; failures do not count. */
     write_attempt(LU__KIND__UPDATE, 10000000, 70000000, LU__OUTCOME__DONE);
     write_attempt(LU__KIND__UPDATE, 500000000, 900000000, LU__OUTCOME__FAILED);
     CU_ASSERT_EQUAL(predicted("up to the jump: update 2; behind it: update 2"), 70000000);
-    write_attempt(LU__KIND__REHEARSAL, 0, 12000000, LU__OUTCOME__REHEARSED);
-    CU_ASSERT_EQUAL(predicted("up to the jump: rehearsal 4; behind it: update 2"), 72000000);
+    write_attempt(LU__KIND__REHEARSAL, 12000000, 12000000, LU__OUTCOME__REHEARSED);
+    CU_ASSERT_EQUAL(predicted(seen), 72000000);
 
     /* Twice the domains take longer, but not twice as long. */
     for (uint32_t i = 9; i < 18; i++) {
@@ -400,7 +408,7 @@ static void test_prediction(void)
         fake.domain[i].domid = i;
     }
     fake.nr_domains = 18;
-    ns = predicted("up to the jump: rehearsal 4; behind it: update 2");
+    ns = predicted(seen);
     CU_ASSERT_TRUE(ns > 80000000 && ns < 144000000);
 }
 

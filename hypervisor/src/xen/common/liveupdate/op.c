@@ -310,6 +310,7 @@ static int op_inventory(struct xen_liveupdate_inventory *inv)
     inv->nr_cpus = num_online_cpus();
     inv->total_pages = total_pages;
     inv->free_pages = avail_domheap_pages();
+    inv->boot_ns = liveupdate_boot_ns;
 
     return rc;
 }

@@ -96,6 +96,7 @@ struct xen_liveupdate {
             uint64_t total_pages;   /* OUT: of 4 KiB: the host's RAM */
             uint64_t free_pages;    /* OUT */
             uint64_t needed_pages;  /* OUT: free pages that an update asks for */
+            int64_t boot_ns;        /* OUT: a part of this Xen's boot that the next one has, too */
         } inventory;
         uint8_t pad[1024];
     } u;
