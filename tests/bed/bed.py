@@ -51,6 +51,7 @@ DEFAULTS = {
     "HVM": "0",                     # 1: dom0 has what HVM guests need (a device model, their kernel)
     "GUEST": "pv",                  # kind of the guests that do not say another: pv, pvh, hvm
     "NET": "",                      # dom0's network card: e1000e, e1000, virtio-net, ...
+    "DISK": "0",                    # MiB: dom0 has a disk (virtio), the file "disk" in the run's directory
     "IOMMU": "none",                # none, amdvi, vtd, amdvi-x2apic, vtd-x2apic: with interrupt remapping, on a machine q35
     "ICOUNT": "",                   # 0, 1, 2 ...: the deterministic mode with this shift
     "QEMU": "qemu-system-x86_64",
@@ -302,6 +303,8 @@ class Run:
                    "-serial", f"file:{self.dir}/serial.raw",
                    "-chardev", f"file,id=link,path={self.dir}/link.raw",
                    "-device", f"isa-debugcon,iobase={DEBUG_PORT:#x},chardev=link"] + iommu
+        if s["DISK"] != "0":
+            command += ["-drive", f"if=virtio,format=raw,file={self.dir}/disk"]
         if s["NET"]:
             self.port, self.guest_port = free_port(), free_port()
             command += ["-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{self.port}-:{GUEST_PORT},"
@@ -408,6 +411,9 @@ class Run:
         shutil.rmtree(self.dir, ignore_errors=True)
         (self.dir / "files").mkdir(parents=True)
         initrd = self.make_initrd()
+        if self.settings["DISK"] != "0":
+            with open(self.dir / "disk", "wb") as disk:
+                disk.truncate(int(self.settings["DISK"]) << 20)
         command = self.qemu_command(initrd)
         (self.dir / "command").write_text(shlex.join(command) + "\n")
 
