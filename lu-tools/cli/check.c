@@ -12,10 +12,10 @@
 
 #define PAGES_PER_MIB 256
 
-/* What is wrong with the file decides about the update as much as a domain does. */
+/* What is wrong with the file, or a dom0 that cannot load it, decides as much as a domain does. */
 static bool is_about_target(enum xenlu_code code)
 {
-    return code >= XENLU_TRUNCATED && code <= XENLU_REGION_TOO_SMALL;
+    return (code >= XENLU_TRUNCATED && code <= XENLU_REGION_TOO_SMALL) || code == XENLU_REFUSED;
 }
 
 /* "4.17" of "4.17.5-lu" */

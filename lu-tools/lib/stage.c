@@ -3,6 +3,7 @@
  * Staging: hours before the update, without effect on anybody.
  */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -105,6 +106,11 @@ static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *app
     if (!error && load)
         error = lu_xen_load(lu->xen, &plan, &why);
     lu_plan_free(&plan);
+
+    /* No domain but a PV one is told the host's memory map. */
+    if (error == LU_KEXEC_HYPERCALL && why.errnum == ENOSYS)
+        return xenlu_fail(err, XENLU_REFUSED, ENOSYS, "boot with a PV dom0; it takes a reboot",
+                          "dom0 is PVH, which cannot be carried");
 
     return error ? target_error(err, path, &why) : XENLU_OK;
 }

@@ -83,7 +83,7 @@ static int check_devices(const struct domain *owner)
 
     for_each_pdev ( owner, pdev )
     {
-        if ( is_hvm_domain(owner) )
+        if ( is_hvm_domain(owner) && !is_hardware_domain(owner) )
             rc = liveupdate_refuse(owner, -EOPNOTSUPP,
                                    "device %pp is assigned to the domain",
                                    &pdev->sbdf);
