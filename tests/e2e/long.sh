@@ -7,7 +7,8 @@
 KINDS=pv        # in turn: "pv pvh"
 GUESTS=16
 OPS=6           # operations after each update
-MEMORY=80       # MiB of a guest
+MEMORY=112      # MiB of a guest
+MORE_HVM=64     # and of an HVM guest on top
 GUEST_TIMEOUT=180
 
 for word in $ARGS; do
@@ -32,13 +33,25 @@ random() {
 
 # Each has a kind that stays; what changes is in files under /run/bed/long.
 kind_of() { echo $KINDS | cut -d' ' -f$(((${1#g} - 1) % $(echo $KINDS | wc -w) + 1)); }
+# Two vCPUs that wait for each other on one emulated CPU cost a PVH or HVM guest most of its time.
+vcpus_of() { [ $(kind_of $1) = pv ] && echo 2 || echo 1; }
+memory_of() { [ $(kind_of $1) = hvm ] && echo $((MEMORY + MORE_HVM)) || echo $MEMORY; }
 set_of() { echo $2 >/run/bed/long/$1.$3; }
 get_of() { cat /run/bed/long/$1.$2 2>/dev/null; }
-remember_id() { xl domid $1 >/run/bed/$1.id; }
 
+# An HVM guest's device model takes minutes to load the kernel, byte by byte, in the emulator: but for the first
+# one, and after a reboot, they begin as that one was saved.
 new_guest() {
     rm -f $(guest_log $1) /run/bed/long/$1.*
-    make_guest $1 type=$(kind_of $1) vcpus=2 memory=$MEMORY extra="maxmem=$MEMORY"
+    if [ $(kind_of $1) = hvm ] && [ -e /tmp/hvm.save ]; then
+        sed "s/^name=.*/name=\"$1\"/" /run/bed/long/hvm.cfg >/run/bed/$1.cfg
+        xl restore /run/bed/$1.cfg /tmp/hvm.save && find_guest $1
+        return
+    fi
+    make_guest $1 type=$(kind_of $1) vcpus=$(vcpus_of $1) memory=$(memory_of $1) extra="maxmem=$(memory_of $1)" || return 1
+    [ $(kind_of $1) = hvm ] || return 0
+    cp /run/bed/$1.cfg /run/bed/long/hvm.cfg
+    wait_tick $1 600 && xl save $1 /tmp/hvm.save && new_guest $1
 }
 
 watch_memory() { guest $1 "memsum ${1#g}42 /tmp/memsum 4 500 >/dev/null 2>&1 & echo started" | grep -q started; }
@@ -46,7 +59,7 @@ watch_memory() { guest $1 "memsum ${1#g}42 /tmp/memsum 4 500 >/dev/null 2>&1 & e
 start_guests() {
     local g
 
-    for g in $ALL; do new_guest $g; done
+    for g in $ALL; do check "$g ($(kind_of $g)) begins" new_guest $g; done
     for g in $ALL; do check "$g ($(kind_of $g)) ticks" wait_tick $g 600; done
 }
 
@@ -62,6 +75,7 @@ account() {
     physinfo domains >/run/bed/long/domains
     TOTAL=$(value total_pages /run/bed/long/host)
     FREE=$(value free_pages /run/bed/long/host)
+    check_equal "nothing is left to scrub" "$(value scrub_pages /run/bed/long/host)" 0
     OF_DOMAINS=$(value sum /run/bed/long/domains)
     OF_XEN=$((TOTAL - FREE - OF_DOMAINS))
 }
@@ -72,15 +86,17 @@ show_account() { say "memory $1: $TOTAL pages, $FREE free, $OF_DOMAINS of $(($(w
 
 # Each takes a guest and says what it did in DONE; a failure is a result.
 op_vcpus() {
-    random 2
+    random $(vcpus_of $1)
     DONE="vcpu-set $((R + 1))"
     xl vcpu-set $1 $((R + 1))
 }
 
 op_memory() {
     random 9
-    DONE="mem-set $((MEMORY - R))"
-    xl mem-set $1 $((MEMORY - R)) && wait_for 120 has_memory $1 $((MEMORY - R))
+    local memory=$(($(memory_of $1) - R))
+
+    DONE="mem-set $memory"
+    xl mem-set $1 $memory && wait_for 120 has_memory $1 $memory
 }
 has_memory() {
     local m=$(xl list $1 | awk 'NR == 2 { print $3 }')
@@ -126,7 +142,7 @@ op_disk() {
 
 op_save() {
     DONE="save, restore"
-    xl save $1 /tmp/$1.save && xl restore /tmp/$1.save && remember_id $1
+    xl save $1 /tmp/$1.save && xl restore /tmp/$1.save && find_guest $1
     local rc=$?
     rm -f /tmp/$1.save
     [ $rc = 0 ] && wait_tick $1 180
@@ -138,7 +154,7 @@ op_reboot() {
     DONE=reboot
     guest_bg $1 'sleep 1; reboot -f'
     wait_for 180 is_another $1 $old || return 1
-    remember_id $1
+    find_guest $1
     rm -f /run/bed/long/$1.*
     wait_tick $1 300 && watch_memory $1
 }
@@ -168,9 +184,9 @@ operate() {
     [ ! "$(get_of $g paused)" ] || op=op_pause
     DONE=$op
     if $op $g >/run/bed/long/op.out 2>&1; then
-        say "$g: $DONE"
+        say "$g ($(kind_of $g)): $DONE, $(cut -d' ' -f1 /proc/uptime) s"
     else
-        not_ok "$g: $DONE"
+        not_ok "$g ($(kind_of $g)): $DONE"
         sed 's/^/  | /' /run/bed/long/op.out
     fi
 }
