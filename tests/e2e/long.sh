@@ -2,9 +2,10 @@
 # Many guests, many updates, and random operations of the toolstack between them: memory stays whole, and not
 # a page is lost. SEED repeats a run (the seed is printed); ARGS="guests=4 ops=3 kinds=pv,pvh" makes it smaller or
 # other.
-# bed-long: smp=2 mem=4096 updates=20 timeout=7200
+# bed-long: smp=1 hvm=1 mem=4608 updates=20 timeout=14400
+# bed-long: smp=2 mem=4096 updates=4 args="kinds=pv" timeout=3600
 
-KINDS=pv        # in turn: "pv pvh"
+KINDS="pv pv pvh pv hvm pvh pv pv"     # in turn
 GUESTS=16
 OPS=6           # operations after each update
 MEMORY=112      # MiB of a guest
