@@ -4,6 +4,7 @@
 # bed: smp=1 guest=pvh timeout=400
 # bed-long: smp=1,2 timeout=200
 # bed-long: smp=1 guest=hvm hvm=1 timeout=500
+# bed-long: smp=1 guest=pvh iommu=amdvi,vtd timeout=500
 # bed-long: smp=2 update=kexec-tools timeout=200
 
 before() {
