@@ -129,7 +129,8 @@ void print_result(const struct cli *c, const struct xenlu_result *r)
     }
     say(c, "stream: %" PRIu64 " bytes\n", r->stream_bytes);
     say(c, "records: %" PRIu64 "\n", r->nr_records);
-    say(c, "interrupts given again: %" PRIu64 ", on suspicion: %" PRIu64 "\n", r->nr_events, r->nr_spurious);
+    say(c, "interrupts given again: %" PRIu64 ", on suspicion: %" PRIu64 "\n", r->nr_events,
+        r->nr_spurious);
     say(c, "domains: %u\n", r->nr_domains);
     say(c, "vcpus: %u\n", r->nr_vcpus);
 }
