@@ -198,7 +198,7 @@ class SerialLog:
 class Run:
     """One boot of the bed. run() fills results: a list of (passed, text)."""
 
-    def __init__(self, scenario, settings, name=None, on_line=None):
+    def __init__(self, scenario, settings, name=None, on_line=None, cpu=None):
         self.scenario = Path(scenario).resolve()
         self.settings = {**DEFAULTS, **settings}
         self.settings["DOM0_VCPUS"] = self.settings["DOM0_VCPUS"] or self.settings["SMP"]
@@ -210,6 +210,7 @@ class Run:
         self.dir = BUILD / "runs" / self.name
         self.results = []
         self.on_line = on_line or (lambda text: None)
+        self.cpu = cpu                      # the real CPU that is QEMU's, if it gets only one
         self.helper = None
         self.port = self.guest_port = 0     # on the host, for its helper; 0: no network
         self.seconds = 0
@@ -235,7 +236,7 @@ class Run:
         """
         if int(self.settings["SMP"]) > 1 and "thread=multi" in self.settings["ACCEL"]:
             return []
-        return ["taskset", "-c", str(idlest_cpu())]
+        return ["taskset", "-c", str(idlest_cpu() if self.cpu is None else self.cpu)]
 
     def make_initrd(self):
         """dom0's image and, appended, what belongs to this run."""
