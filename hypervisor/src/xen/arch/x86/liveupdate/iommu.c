@@ -24,6 +24,8 @@
 
 #include <asm/liveupdate-iommu.h>
 
+#include "../../../drivers/passthrough/ats.h"
+
 const struct liveupdate_iommu *liveupdate_iommu_driver(void)
 {
     return iommu_enabled ? liveupdate_amd_iommu() ?: liveupdate_vtd_iommu()
@@ -33,6 +35,45 @@ const struct liveupdate_iommu *liveupdate_iommu_driver(void)
 /*
  * Source.
  */
+
+static int check_devices(const struct liveupdate_iommu *driver,
+                         const struct domain *owner)
+{
+    const struct pci_dev *pdev;
+    int rc = 0;
+
+    for_each_pdev ( owner, pdev )
+    {
+        if ( pci_ats_device(pdev->seg, pdev->bus, pdev->devfn) &&
+             pci_ats_enabled(pdev->seg, pdev->bus, pdev->devfn) )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                   "device %pp translates addresses by itself (ATS)",
+                                   &pdev->sbdf);
+
+        if ( owner == hardware_domain && !driver->has_unit(pdev) )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                   "device %pp is behind no IOMMU", &pdev->sbdf);
+    }
+
+    return rc;
+}
+
+static int check_all_devices(const struct liveupdate_iommu *driver)
+{
+    const struct domain *d;
+    int rc, rc2;
+
+    pcidevs_lock();
+    rc = check_devices(driver, dom_xen);
+    for_each_domain ( d )
+    {
+        rc2 = check_devices(driver, d);
+        rc = rc ?: rc2;
+    }
+    pcidevs_unlock();
+
+    return rc;
+}
 
 static int cf_check units_check(struct domain *unused)
 {
@@ -50,6 +91,8 @@ static int cf_check units_check(struct domain *unused)
                                "interrupts are posted by an IOMMU");
 
     rc2 = driver->check_units();
+    rc = rc ?: rc2;
+    rc2 = check_all_devices(driver);
 
     return rc ?: rc2;
 }

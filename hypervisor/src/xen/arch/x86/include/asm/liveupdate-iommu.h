@@ -17,6 +17,7 @@ struct vtd_iommu;
 
 #ifdef CONFIG_LIVEUPDATE
 
+struct pci_dev;
 struct lu_io_tables;
 struct lu_iommu_entry;
 
@@ -24,8 +25,9 @@ struct lu_iommu_entry;
 struct liveupdate_iommu {
     unsigned int kind;          /* LU_IOMMU_* */
 
-    /* Source: units and the devices behind them; an entry for each unit. */
+    /* Source: units; is this device behind one, or needs none? An entry for each unit. */
     int (*check_units)(void);
+    bool (*has_unit)(const struct pci_dev *pdev);
     int (*save_units)(struct lu_writer *w);
     /* Source: a domain's tables. */
     int (*check_domain)(const struct domain *d);

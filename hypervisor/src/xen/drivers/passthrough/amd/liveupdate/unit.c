@@ -22,8 +22,6 @@
 
 #include <asm/liveupdate-iommu.h>
 
-#include "../../ats.h"
-
 /* Far longer than a unit takes to finish what it is at. */
 #define QUEUE_STOP_LOOPS 1000000U
 
@@ -205,11 +203,13 @@ static bool is_unit(const struct pci_dev *pdev)
 }
 
 /* find_iommu_for_device() without its side effects; and see amd_iommu_add_device(). */
-static bool has_unit(const struct pci_dev *pdev)
+static bool cf_check amd_has_unit(const struct pci_dev *pdev)
 {
     const struct ivrs_mappings *m = get_ivrs_mappings(pdev->seg);
     unsigned int bdf = pdev->sbdf.bdf;
 
+    if ( is_unit(pdev) || pdev->type == DEV_TYPE_PCI_HOST_BRIDGE )
+        return true;
     if ( !m || bdf >= ivrs_bdf_entries )
         return false;
 
@@ -219,33 +219,8 @@ static bool has_unit(const struct pci_dev *pdev)
     return m[bdf].iommu && m[m[bdf].dte_requestor_id].valid;
 }
 
-static int check_devices(const struct domain *owner)
-{
-    const struct pci_dev *pdev;
-    int rc = 0;
-
-    for_each_pdev ( owner, pdev )
-    {
-        if ( is_unit(pdev) )
-            continue;
-
-        if ( pci_ats_device(pdev->seg, pdev->bus, pdev->devfn) &&
-             pci_ats_enabled(pdev->seg, pdev->bus, pdev->devfn) )
-            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
-                                   "device %pp translates addresses by itself (ATS)",
-                                   &pdev->sbdf);
-        if ( owner == hardware_domain && !has_unit(pdev) &&
-             pdev->type != DEV_TYPE_PCI_HOST_BRIDGE )
-            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
-                                   "device %pp is behind no IOMMU", &pdev->sbdf);
-    }
-
-    return rc;
-}
-
 static int cf_check amd_check_units(void)
 {
-    const struct domain *d;
     int rc = 0, rc2;
 
     if ( iommu_intremap && !amd_iommu_perdev_intremap )
@@ -253,19 +228,8 @@ static int cf_check amd_check_units(void)
                                "all devices share one table of remapped interrupts");
 
     rc2 = liveupdate_amd_intremap_check();
-    rc = rc ?: rc2;
 
-    pcidevs_lock();
-    for_each_domain ( d )
-    {
-        rc2 = check_devices(d);
-        rc = rc ?: rc2;
-    }
-    rc2 = check_devices(dom_xen);
-    rc = rc ?: rc2;
-    pcidevs_unlock();
-
-    return rc;
+    return rc ?: rc2;
 }
 
 static int cf_check amd_check_domain(const struct domain *d)
@@ -348,6 +312,7 @@ static int cf_check amd_plan_domain(struct domain *d, const struct lu_record *r)
 static const struct liveupdate_iommu amd_liveupdate = {
     .kind = LU_IOMMU_AMD,
     .check_units = amd_check_units,
+    .has_unit = amd_has_unit,
     .save_units = amd_save_units,
     .check_domain = amd_check_domain,
     .save_domain = amd_save_domain,

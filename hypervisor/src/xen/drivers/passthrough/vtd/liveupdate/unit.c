@@ -84,7 +84,7 @@ int liveupdate_vtd_root_table(struct vtd_iommu *iommu)
  */
 
 /* See domain_context_mapping(). */
-static bool can_be_mapped(const struct pci_dev *pdev)
+static bool cf_check vtd_has_unit(const struct pci_dev *pdev)
 {
     switch ( pdev->type )
     {
@@ -103,48 +103,16 @@ static bool can_be_mapped(const struct pci_dev *pdev)
     }
 }
 
-static int check_devices(const struct domain *owner)
-{
-    const struct pci_dev *pdev;
-    int rc = 0;
-
-    for_each_pdev ( owner, pdev )
-    {
-        if ( pci_ats_device(pdev->seg, pdev->bus, pdev->devfn) &&
-             pci_ats_enabled(pdev->seg, pdev->bus, pdev->devfn) )
-            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
-                                   "device %pp translates addresses by itself (ATS)",
-                                   &pdev->sbdf);
-
-        if ( owner == hardware_domain && !can_be_mapped(pdev) )
-            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
-                                   "device %pp is behind no IOMMU", &pdev->sbdf);
-    }
-
-    return rc;
-}
-
 static int cf_check vtd_check_units(void)
 {
     const struct acpi_drhd_unit *drhd;
-    const struct domain *d;
-    int rc = 0, rc2;
+    int rc = 0;
 
     for_each_drhd_unit ( drhd )
         if ( 2 * drhd->iommu->intremap.num > IREMAP_ENTRY_NR )
             rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
                                    "the IOMMU at %#"PRIx64" remaps too many interrupts (%u)",
                                    drhd->address, drhd->iommu->intremap.num);
-
-    pcidevs_lock();
-    for_each_domain ( d )
-    {
-        rc2 = check_devices(d);
-        rc = rc ?: rc2;
-    }
-    rc2 = check_devices(dom_xen);
-    rc = rc ?: rc2;
-    pcidevs_unlock();
 
     return rc;
 }
@@ -294,6 +262,7 @@ static int cf_check vtd_plan_domain(struct domain *d, const struct lu_record *r)
 static const struct liveupdate_iommu vtd_liveupdate = {
     .kind = LU_IOMMU_VTD,
     .check_units = vtd_check_units,
+    .has_unit = vtd_has_unit,
     .save_units = vtd_save_units,
     .check_domain = vtd_check_domain,
     .save_domain = vtd_save_domain,
