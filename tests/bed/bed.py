@@ -228,13 +228,13 @@ class Run:
         return "tcg,thread=" + ("multi" if int(self.settings["SMP"]) <= idle_cpus() + 0.5 else "single")
 
     def pin(self):
-        """With one thread for the emulated CPUs, QEMU gets one real CPU: the idlest.
+        """With one emulated CPU, QEMU gets one real CPU: the idlest, if not another was chosen.
 
         It notes a pending interrupt in a word that its SVM emulation changes without the lock, by one
         instruction. On two real CPUs one of two changes may get lost, and the emulated CPU halts for ever with
-        an interrupt pending.
+        an interrupt pending. That is as likely with more CPUs, but half of their speed would be too high a price.
         """
-        if int(self.settings["SMP"]) > 1 and "thread=multi" in self.settings["ACCEL"]:
+        if int(self.settings["SMP"]) > 1:
             return []
         return ["taskset", "-c", str(idlest_cpu() if self.cpu is None else self.cpu)]
 
