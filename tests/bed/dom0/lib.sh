@@ -306,9 +306,23 @@ check_watch() {
 }
 
 # Clocks: start_clocks NAME in a guest with a network; then ask_clocks NAME FILE measures how far its
-# clocks and dom0's are apart, and how wrong that may be.
+# clocks and dom0's are apart, and how wrong that may be. Both run on one CPU for that: Xen's clocks of
+# two CPUs can be milliseconds apart in the emulator (xl debug-keys t).
 start_clocks() { guest_bg $1 "clockpair serve 7123"; }
-ask_clocks() { clockpair ask $(guest_ip $1) 7123 300 >$2; }
+ask_clocks() {
+    local rc=0
+    pin_vcpus 0 Domain-0 $1
+    clockpair ask $(guest_ip $1) 7123 300 >$2 || rc=1
+    pin_vcpus all Domain-0 $1
+    return $rc
+}
+
+# pin_vcpus CPUS NAME...
+pin_vcpus() {
+    local d cpus=$1
+    shift
+    for d in "$@"; do xl vcpu-pin $d all $cpus all; done
+}
 
 # check_clocks NAME BEFORE AFTER: moved against each other by no more than a millisecond, besides
 # what measuring twice may have added.
