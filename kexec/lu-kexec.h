@@ -220,6 +220,9 @@ enum lu_kexec_error lu_xen_cmdline(struct lu_xen *xen, char cmdline[LU_CMDLINE_M
 /* In hexadecimal digits; "" if Xen was built without one. */
 enum lu_kexec_error lu_xen_build_id(struct lu_xen *xen, char build_id[LU_BUILD_ID_TEXT],
                                     struct lu_kexec_why *why);
+/* Is this domain PVH (or HVM)? Such a one is not told the memory map. */
+enum lu_kexec_error lu_xen_translated(struct lu_xen *xen, bool *translated,
+                                      struct lu_kexec_why *why);
 /* *map is the caller's to free(). */
 enum lu_kexec_error lu_xen_memory_map(struct lu_xen *xen, struct lu_memory_range **map,
                                       unsigned int *nr, struct lu_kexec_why *why);

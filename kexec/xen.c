@@ -12,6 +12,7 @@
 #include <xencall.h>
 #include <xentoollog.h>
 #include <xen/xen.h>
+#include <xen/features.h>
 #include <xen/memory.h>
 #include <xen/version.h>
 #include <xen/kexec.h>
@@ -184,6 +185,19 @@ enum lu_kexec_error lu_xen_build_id(struct lu_xen *xen, char build_id[LU_BUILD_I
     if (rc > 0)
         lu_build_id_text(build_id, id->buf, rc < MAX_LEN ? rc : MAX_LEN);
     hyper_free(xen, id);
+
+    return LU_KEXEC_OK;
+}
+
+enum lu_kexec_error lu_xen_translated(struct lu_xen *xen, bool *translated,
+                                      struct lu_kexec_why *why)
+{
+    struct xen_feature_info info = {.submap_idx = 0};
+
+    if (hypercall2(xen, __HYPERVISOR_xen_version, XENVER_get_features, &info, sizeof(info),
+                   "Xen does not tell its features", why) < 0)
+        return why->error;
+    *translated = info.submap & (1u << XENFEAT_auto_translated_physmap);
 
     return LU_KEXEC_OK;
 }

@@ -3,7 +3,6 @@
  * Staging: hours before the update, without effect on anybody.
  */
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,6 +84,7 @@ static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *app
     struct lu_plan plan = {0};
     struct lu_kexec_why why;
     enum lu_kexec_error error;
+    bool pvh;
     enum xenlu_code code = xenlu_query(lu, &query, err);
 
     if (code)
@@ -93,6 +93,11 @@ static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *app
         return xenlu_fail(err, XENLU_BUSY, 0, "try again in a moment",
                           "an update is under way or has not settled yet (phase %s)",
                           xenlu_phase_name(query.phase) ? xenlu_phase_name(query.phase) : "?");
+    if (lu_xen_translated(lu->xen, &pvh, &why))
+        return xenlu_fail_kexec(err, &why);
+    if (pvh)
+        return xenlu_fail(err, XENLU_REFUSED, 0, "boot with a PV dom0; it takes a reboot",
+                          "dom0 is PVH, which cannot be carried");
 
     place = (struct lu_place){
         .region_start = query.region_start,
@@ -106,11 +111,6 @@ static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *app
     if (!error && load)
         error = lu_xen_load(lu->xen, &plan, &why);
     lu_plan_free(&plan);
-
-    /* No domain but a PV one is told the host's memory map. */
-    if (error == LU_KEXEC_HYPERCALL && why.errnum == ENOSYS)
-        return xenlu_fail(err, XENLU_REFUSED, ENOSYS, "boot with a PV dom0; it takes a reboot",
-                          "dom0 is PVH, which cannot be carried");
 
     return error ? target_error(err, path, &why) : XENLU_OK;
 }

@@ -210,6 +210,7 @@ before() {
     local g
 
     mkdir -p /run/bed/long
+    check "the number of updates is even: they begin and end with the same Xen" [ $((UPDATES % 2)) = 0 ]
     report "SEED=$SEED GUESTS=$GUESTS KINDS=$KINDS OPS=$OPS"
     start_xen
     start_bridge

@@ -64,6 +64,15 @@ enum lu_kexec_error lu_xen_cmdline(struct lu_xen *xen, char cmdline[LU_CMDLINE_M
     return LU_KEXEC_OK;
 }
 
+enum lu_kexec_error lu_xen_translated(struct lu_xen *xen, bool *translated,
+                                      struct lu_kexec_why *why)
+{
+    (void)xen, (void)why;
+    *translated = fake.pvh_dom0;
+
+    return LU_KEXEC_OK;
+}
+
 enum lu_kexec_error lu_xen_build_id(struct lu_xen *xen, char build_id[LU_BUILD_ID_TEXT],
                                     struct lu_kexec_why *why)
 {

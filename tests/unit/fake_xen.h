@@ -25,6 +25,7 @@ struct fake_xen {
     int error;   /* ... this errno; 0: none does */
     /* What an execute or a rehearsal comes to. */
     bool fails;
+    bool pvh_dom0;
     void (*on_execute)(void);
 };
 

@@ -542,6 +542,7 @@ static void grow(void)
 static void test_library(void)
 {
     struct xenlu_inventory inv;
+    struct xenlu_target target;
     struct xenlu_result r;
     struct xenlu_domain *d;
     struct xenlu_error err;
@@ -564,6 +565,11 @@ static void test_library(void)
     fake.fail_op = XEN_LIVEUPDATE_inventory;
     fake.error = EOPNOTSUPP;
     CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, &d, &err), XENLU_UNSUPPORTED);
+
+    fake_reset(1);
+    fake.pvh_dom0 = true;
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "/boot/xen", NULL, &target, &err), XENLU_REFUSED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "dom0 is PVH"));
 }
 
 int main(void)

@@ -199,10 +199,11 @@ guest_ip() { cat /run/bed/$1.ip; }
 guest_log() { cat /run/bed/$1.log 2>/dev/null || echo $CONSOLES/guest-$1.log; }
 # find_guest NAME [LOG]: the guest has another domid now, and its console perhaps another log.
 find_guest() {
-    xl domid $1 >/run/bed/$1.id || return 1
-    guest_path $1 console/tty >/run/bed/$1.tty
+    xl domid $1 >/run/bed/$1.id && wait_for 60 has_tty $1 || return 1
     echo "$CONSOLES/guest-${2:-$1}.log" >/run/bed/$1.log
 }
+# After a reboot, the name is there before the console is.
+has_tty() { guest_path $1 console/tty >/run/bed/$1.tty 2>/dev/null && [ -s /run/bed/$1.tty ]; }
 ticks() { grep -ac '^tick ' "$(guest_log $1)"; }
 
 more_ticks_than() { [ "$(ticks $1)" -gt "$2" ]; }

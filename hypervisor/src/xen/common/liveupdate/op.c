@@ -330,6 +330,14 @@ static int op_execute(void)
     return liveupdate_execute(image);
 }
 
+int liveupdate_kexec_allowed(unsigned long cmd)
+{
+    if ( !is_hvm_domain(current->domain) || cmd == KEXEC_CMD_liveupdate )
+        return 0;
+
+    return -EOPNOTSUPP;
+}
+
 int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg)
 {
     struct xen_liveupdate *op = xmalloc(struct xen_liveupdate);

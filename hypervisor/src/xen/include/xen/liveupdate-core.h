@@ -62,6 +62,8 @@ uint64_t liveupdate_frames_needed(void);
 /* Target: memory is still being handed to the heap. */
 bool liveupdate_settling(void);
 void liveupdate_start_settle(void);
+/* What a part of this Xen's own boot took; 0: it is not over yet. */
+extern int64_t liveupdate_boot_ns;
 /* Target: time that the last phases of the source and the boot took. */
 struct liveupdate_report;
 void liveupdate_source_stamps(struct liveupdate_report *rep, s_time_t now);
@@ -79,6 +81,11 @@ bool liveupdate_segment_in_place(const xen_kexec_segment_t *seg);
 int liveupdate_image_loaded(const struct kexec_image *image);
 /* Did anything alter the image since it was staged? */
 int liveupdate_image_verify(const struct kexec_image *image);
+/*
+ * A PVH hardware domain gets of the kexec hypercall no more than what tells it
+ * why it cannot be carried: -EOPNOTSUPP for any other command.
+ */
+int liveupdate_kexec_allowed(unsigned long cmd);
 int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg);
 int liveupdate_get_range(xen_kexec_range_t *range);
 /* xen/common/kexec.c: the staged image, or NULL. */
@@ -207,6 +214,10 @@ static inline bool liveupdate_busy(void) { return false; }
 static inline int liveupdate_execute(struct kexec_image *image)
 {
     return -EOPNOTSUPP;
+}
+static inline int liveupdate_kexec_allowed(unsigned long cmd)
+{
+    return 0;
 }
 static inline int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg)
 {

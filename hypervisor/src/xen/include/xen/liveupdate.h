@@ -147,8 +147,6 @@ void liveupdate_resume_domains(void);
  *
  * Also declared without CONFIG_LIVEUPDATE: calls are behind liveupdate_boot.
  */
-/* What a part of this Xen's own boot took; 0: it is not over yet. */
-extern int64_t liveupdate_boot_ns;
 /* Target, as soon as liveupdate_stream can be read: NOW() goes on from here. */
 void liveupdate_time_seed(void);
 void liveupdate_time_prepare(void);

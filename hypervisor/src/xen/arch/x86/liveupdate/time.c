@@ -28,7 +28,7 @@
 
 #include <xen/delay.h>
 #include <xen/init.h>
-#include <xen/liveupdate.h>
+#include <xen/liveupdate-core.h>
 
 /* Target: what the source said. */
 static struct lu_time __read_mostly source_time;
