@@ -9,6 +9,7 @@ KINDS="pv pv pvh pv hvm pvh pv pv"     # in turn
 GUESTS=16
 OPS=6           # operations after each update
 MEMORY=112      # MiB of a guest
+TICK=5          # seconds; with more often, 16 guests without work fill an emulated CPU
 MORE_HVM=64     # and of an HVM guest on top
 GUEST_TIMEOUT=180
 
@@ -49,13 +50,13 @@ new_guest() {
         xl restore /run/bed/$1.cfg /tmp/hvm.save && find_guest $1
         return
     fi
-    make_guest $1 type=$(kind_of $1) vcpus=$(vcpus_of $1) memory=$(memory_of $1) extra="maxmem=$(memory_of $1)" || return 1
+    make_guest $1 type=$(kind_of $1) vcpus=$(vcpus_of $1) memory=$(memory_of $1) tick=$TICK extra="maxmem=$(memory_of $1)" || return 1
     [ $(kind_of $1) = hvm ] || return 0
     cp /run/bed/$1.cfg /run/bed/long/hvm.cfg
     wait_tick $1 600 && xl save $1 /tmp/hvm.save && new_guest $1
 }
 
-watch_memory() { guest $1 "memsum ${1#g}42 /tmp/memsum 4 500 >/dev/null 2>&1 & echo started" | grep -q started; }
+watch_memory() { guest $1 "memsum ${1#g}42 /tmp/memsum 4 ${TICK}000 >/dev/null 2>&1 & echo started" | grep -q started; }
 
 start_guests() {
     local g
@@ -213,6 +214,7 @@ before() {
     check "the number of updates is even: they begin and end with the same Xen" [ $((UPDATES % 2)) = 0 ]
     report "SEED=$SEED GUESTS=$GUESTS KINDS=$KINDS OPS=$OPS"
     start_xen
+    xl sched-credit2 -d 0 -w 4096
     start_bridge
     modprobe xen-netback
     modprobe xen-blkback

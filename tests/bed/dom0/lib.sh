@@ -119,14 +119,14 @@ start_bridge() {
 # --- Guests --------------------------------------------------------------------------------------
 
 # make_guest NAME [vcpus=N] [memory=MiB] [type=pv|pvh|hvm] [vif=1] [disk=MiB] [extra="xl config lines"]
-#            [kernel=FILE] [paused=1]
+#            [kernel=FILE] [paused=1] [tick=SECONDS]
 #
 # The type is the run's (GUEST) unless given. A disk whose file /tmp/NAME.disk exists is used as it is.
 # A kernel of one's own gets no RAM disk; paused=1 leaves the guest as it was created.
 # type=hvm (the run must have HVM=1) has a device model. Its network, disk and console come from PV
 # drivers; with emulated=1 from the device model only (virtio-net, IDE, ttyS0; the guest does not know of Xen).
 make_guest() {
-    local name=$1 vcpus=1 memory=128 type=$GUEST vif= disk= extra= emulated= paused= number args=
+    local name=$1 vcpus=1 memory=128 type=$GUEST vif= disk= extra= emulated= paused= number args= tick=
     local kernel= ramdisk= console=hvc0
     shift
     while [ $# -gt 0 ]; do local "$1"; shift; done
@@ -141,6 +141,7 @@ make_guest() {
     if [ -n "$emulated" ]; then
         console=ttyS0 args="xen_nopv"
     fi
+    args="$args${tick:+ bed.tick=$tick}"
     number=$(($(cat /run/bed/guests 2>/dev/null || echo 1) + 1))
     echo $number >/run/bed/guests
     {
