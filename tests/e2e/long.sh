@@ -214,7 +214,6 @@ before() {
     check "the number of updates is even: they begin and end with the same Xen" [ $((UPDATES % 2)) = 0 ]
     report "SEED=$SEED GUESTS=$GUESTS KINDS=$KINDS OPS=$OPS"
     start_xen
-    xl sched-credit2 -d 0 -w 4096
     start_bridge
     modprobe xen-netback
     modprobe xen-blkback
