@@ -711,6 +711,69 @@ static enum lu_verdict check_io_tables(const struct check *c)
     return sum == all ? LU_OK : bad(c, c->memmap, "I/O page tables of a domain without IO_TABLES");
 }
 
+/* ---- devices that translated domains drive ---- */
+
+/* The next entry of PIRQS that is not below @pirq; both ascend. */
+static bool has_pirq(const struct lu_record *r, uint32_t *i, uint32_t pirq)
+{
+    struct lu_pirqs_entry e = {0};
+
+    for (; r && *i < r->nr; ++*i) {
+        GET(r, *i, &e);
+        if (e.pirq >= pirq)
+            break;
+    }
+
+    return r && *i < r->nr && e.pirq == pirq && e.kind >= LU_PIRQ_GSI && e.kind <= LU_PIRQ_MSIX;
+}
+
+static bool has_line(const struct lu_record *r, uint32_t *i, uint32_t pirq)
+{
+    struct lu_pt_irqs_entry e = {0};
+
+    for (; r && *i < r->nr; ++*i) {
+        GET(r, *i, &e);
+        if (e.pirq >= pirq)
+            break;
+    }
+
+    return r && *i < r->nr && e.pirq == pirq && e.kind == LU_PT_LINE;
+}
+
+static enum lu_verdict check_passthrough(const struct check *c)
+{
+    const struct lu_record *r, *of;
+    struct lu_pt_lines_entry line;
+    struct lu_pt_irqs_entry irq;
+    uint32_t i, j, next;
+
+    for_each_record(c, r, LU_REC_PT_IRQS) {
+        of = lu_record_find(c->s, NULL, LU_REC_PIRQS, r->domid);
+        for (i = j = next = 0; i < r->nr; i++) {
+            GET(r, i, &irq);
+            if (irq.pirq < next)
+                return bad(c, r, "interrupts do not ascend");
+            next = irq.pirq + 1;
+            if (!has_pirq(of, &j, irq.pirq))
+                return bad(c, r, "interrupt of no device that PIRQS names");
+        }
+    }
+
+    for_each_record(c, r, LU_REC_PT_LINES) {
+        of = lu_record_find(c->s, NULL, LU_REC_PT_IRQS, r->domid);
+        for (i = j = next = 0; i < r->nr; i++) {
+            GET(r, i, &line);
+            if (line.pirq < next)
+                return bad(c, r, "lines do not ascend");
+            next = line.pirq;
+            if (!has_line(of, &j, line.pirq))
+                return bad(c, r, "line that PT_IRQS does not name");
+        }
+    }
+
+    return LU_OK;
+}
+
 /* ---- translated domains ---- */
 
 static enum lu_verdict check_extents(const struct check *c, const struct lu_record *r)
@@ -797,6 +860,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
         verdict = check_owners(&c);
     if (!verdict)
         verdict = check_io_tables(&c);
+    if (!verdict)
+        verdict = check_passthrough(&c);
 
     return verdict;
 }

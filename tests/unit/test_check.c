@@ -150,6 +150,16 @@ static const struct rule rules[] = {
      LU_REC_PENDING,
      {{LU_REC_PENDING, 0, 0, 1, "first", UINT32_MAX}}},
     {NULL, 0, {{LU_REC_PENDING, 0, 0, 1, "first", 0}}},
+    {"interrupts do not ascend", LU_REC_PT_IRQS, {{LU_REC_PT_IRQS, 1, 0, 1, "pirq", 17}}},
+    {"interrupt of no device that PIRQS names",
+     LU_REC_PT_IRQS,
+     {{LU_REC_PT_IRQS, 1, 0, 2, "pirq", 56}}},
+    {"interrupt of no device that PIRQS names",
+     LU_REC_PT_IRQS,
+     {{LU_REC_PIRQS, 1, 0, 1, "kind", LU_PIRQ_EMULATED}}},
+    {"lines do not ascend", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 0, "pirq", 18}}},
+    {"line that PT_IRQS does not name", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 2, "pirq", 55}}},
+    {"line that PT_IRQS does not name", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 2, "pirq", 19}}},
 
     /* Devices, IOMMUs. */
     {"device of a domain that is not there",

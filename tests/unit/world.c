@@ -421,7 +421,43 @@ static void write_pirqs(struct lu_writer *w, uint16_t domid, uint16_t index)
             (struct lu_pirqs_entry){.pirq = 16, .irq = 16, .kind = LU_PIRQ_GSI, .creator = 0x7ff4};
         e[2] = (struct lu_pirqs_entry){
             .pirq = 33, .irq = 49, .port = 4, .sbdf = 0x18, .kind = LU_PIRQ_MSIX, .entry = 1};
+    } else if (domid == world_domid[1]) {
+        e = ENTRIES(w, 3);
+        e[0] =
+            (struct lu_pirqs_entry){.pirq = 17, .irq = 17, .kind = LU_PIRQ_GSI, .creator = 0x7ff4};
+        e[1] =
+            (struct lu_pirqs_entry){.pirq = 18, .irq = 18, .kind = LU_PIRQ_GSI, .creator = 0x7ff4};
+        e[2] = (struct lu_pirqs_entry){.pirq = 55, .irq = 50, .sbdf = 0x18, .kind = LU_PIRQ_MSIX};
     }
+    lu_record_end(w);
+}
+
+/* The second domain drives a device. */
+static void write_pt_irqs(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_pt_irqs_entry *e;
+
+    if (domid != world_domid[1])
+        return;
+    BEGIN(w, PT_IRQS, domid, index);
+    e = ENTRIES(w, 3);
+    e[0] = (struct lu_pt_irqs_entry){.pirq = 17, .kind = LU_PT_LINE, .pending = 2};
+    e[1] = (struct lu_pt_irqs_entry){.pirq = 18, .kind = LU_PT_LINE};
+    e[2] = (struct lu_pt_irqs_entry){.pirq = 55, .kind = LU_PT_MSI, .vector = 0x31};
+    lu_record_end(w);
+}
+
+static void write_pt_lines(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_pt_lines_entry *e;
+
+    if (domid != world_domid[1])
+        return;
+    BEGIN(w, PT_LINES, domid, index);
+    e = ENTRIES(w, 3);
+    e[0] = (struct lu_pt_lines_entry){.pirq = 17, .device = 5};
+    e[1] = (struct lu_pt_lines_entry){.pirq = 17, .device = 6, .pin = 1};
+    e[2] = (struct lu_pt_lines_entry){.pirq = 18, .device = 7};
     lu_record_end(w);
 }
 
@@ -498,6 +534,8 @@ static const struct {
     {LU_REC_HVM_TIMERS, write_hvm_timers},
     {LU_REC_HVM_VCPU, write_hvm_vcpu},
     {LU_REC_PIRQS, write_pirqs},
+    {LU_REC_PT_IRQS, write_pt_irqs},
+    {LU_REC_PT_LINES, write_pt_lines},
     {LU_REC_VECTORS, write_vectors},
     {LU_REC_PENDING, write_pending},
     {LU_REC_PCI_OWNER, write_pci_owner},
