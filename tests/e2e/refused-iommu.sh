@@ -20,12 +20,11 @@ before() {
     provoked pirq "pirq <number> (irq <number>): one of several messages of one capability" 0
 
     d=$(provoke create-iommu)
-    provoked io_tables "uses an IOMMU" $d
+    provoke bind-translated $d
+    provoked passthrough "pirq <number> gets to the guest in a way that is not carried (<number>)" $d
     provoke assign 32753 $card # DOMID_IO
     provoked pci "device <device> is quarantined with page tables of its own"
     provoke assign $d $card
-    provoked features "has PCI devices of its own (passthrough)" $d
-    provoked pci "device <device> is assigned to the domain" $d
     provoke deassign $d $card
     provoke destroy $d
     refusals_summary refused-iommu.sh

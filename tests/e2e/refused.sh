@@ -113,10 +113,6 @@ provoke_hvm() {
     provoked hvm "uses the Hyper-V interface (viridian)" $d
     without_hvm
     with_hvm create-hvm
-    provoke map-port $d 0x5000
-    provoked hvm "drives a device of its own (passthrough)" $d
-    without_hvm
-    with_hvm create-hvm
     provoke hvm-param $d 14 3 # HVM_PARAM_ACPI_S_STATE
     provoked hvm "sleeps (ACPI S3)" $d
     without_hvm

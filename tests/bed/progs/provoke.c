@@ -297,12 +297,16 @@ static int live_patch_unload(void)
 
 /* --- Hardware --- */
 
-/* An I/O port of the host becomes one of the domain. */
-static int map_port(void)
+/* A host's line becomes one of an HVM domain, in a way that only old device models know. */
+static int bind_translated(void)
 {
-    uint32_t port = number(arg[1]);
+    uint32_t domid = number(arg[0]);
+    int pirq = GSI_UNUSED;
 
-    return xc_domain_ioport_mapping(xch, number(arg[0]), port, port, 1, 1);
+    if (xc_physdev_map_pirq(xch, domid, GSI_UNUSED, &pirq) ||
+        xc_domain_irq_permission(xch, domid, pirq, 1))
+        return -1;
+    return xc_domain_bind_pt_irq(xch, domid, pirq, PT_IRQ_TYPE_MSI_TRANSLATE, 0, 4, 0, 0);
 }
 
 static int power_states(void)
@@ -423,7 +427,7 @@ static const struct deed {
     {"device-model", "DOMID", 1, device_model},
     {"intercept", "DOMID", 1, intercept},
     {"hvm-param", "DOMID PARAMETER VALUE", 3, hvm_param},
-    {"map-port", "DOMID PORT", 2, map_port},
+    {"bind-translated", "DOMID", 1, bind_translated},
     {"live-patch", "FILE", 1, live_patch},
     {"live-patch-unload", "", 0, live_patch_unload},
     {"power-states", "ACPI-ID", 1, power_states},

@@ -132,11 +132,6 @@ static int check_devices(const struct domain *d)
     unsigned int i;
     int rc = 0;
 
-#ifdef CONFIG_HAS_PCI
-    REFUSE_IF(d, is_hvm_domain(d) && !is_hardware_domain(d) &&
-              !list_empty(&d->pdev_list), -EOPNOTSUPP,
-              "has PCI devices of its own (passthrough)");
-#endif
     REFUSE_IF(d, has_vpci(d), -EOPNOTSUPP, "vPCI is in use");
 #ifdef CONFIG_ARGO
     REFUSE_IF(d, d->argo, -EOPNOTSUPP, "uses Argo");

@@ -61,6 +61,7 @@ static int quiesce_vcpu(const struct vcpu *v)
 
     if ( waits && (has_partial_data(v) ||
                    v->arch.hvm.hvm_io.msix_unmask_address ||
+                   v->arch.hvm.hvm_io.msix_snoop_address ||
                    (vio->completion != VIO_no_completion &&
                     vio->completion != VIO_mmio_completion &&
                     vio->completion != VIO_pio_completion)) )

@@ -93,6 +93,7 @@ extern const struct liveupdate_resource liveupdate_res_iommu;
 extern const struct liveupdate_resource liveupdate_res_ioreq;
 extern const struct liveupdate_resource liveupdate_res_memmap;
 extern const struct liveupdate_resource liveupdate_res_p2m;
+extern const struct liveupdate_resource liveupdate_res_passthrough;
 extern const struct liveupdate_resource liveupdate_res_pci;
 extern const struct liveupdate_resource liveupdate_res_permissions;
 extern const struct liveupdate_resource liveupdate_res_pirq;
@@ -177,6 +178,8 @@ int liveupdate_hvm_load(struct domain *d, const void *data, uint32_t len,
                         unsigned int first, unsigned int last);
 int liveupdate_cacheattr_save(struct lu_writer *w, const struct domain *d);
 int liveupdate_cacheattr_plan(struct domain *d);
+int liveupdate_msixtbl_save(struct lu_writer *w, const struct domain *d);
+int liveupdate_msixtbl_plan(struct domain *d);
 int liveupdate_restore_pit(struct domain *d);
 
 /* --- grant tables (common/liveupdate/grant_table.c) --- */

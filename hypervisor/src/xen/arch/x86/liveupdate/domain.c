@@ -395,7 +395,7 @@ static int restore_domain(const struct lu_record *r)
 {
     struct lu_domain rec;
     struct xen_domctl_createdomain config = {};
-    const struct lu_record *hvm;
+    const struct lu_record *hvm, *io_tables;
     struct domain *d;
     unsigned int i;
     int rc;
@@ -419,8 +419,18 @@ static int restore_domain(const struct lu_record *r)
     config.max_maptrack_frames = rec.max_maptrack_frames;
     config.grant_opts = XEN_DOMCTL_GRANT_version(rec.max_grant_version);
     config.arch.emulation_flags = rec.flags & LU_DOMAIN_PIT ? XEN_X86_EMU_PIT : 0;
-    if ( lu_record_find(&liveupdate_stream, NULL, LU_REC_IO_TABLES, r->domid) )
+    io_tables = lu_record_find(&liveupdate_stream, NULL, LU_REC_IO_TABLES,
+                               r->domid);
+    if ( io_tables )
+    {
+        struct lu_io_tables io_rec;
+
+        LU_FIXED(io_tables, &io_rec);
         config.flags |= XEN_DOMCTL_CDF_iommu;
+        /* Its own even where they could be shared with the CPU. */
+        if ( io_rec.flags & LU_IO_TABLES_SYNC )
+            config.iommu_opts = XEN_DOMCTL_IOMMU_no_sharept;
+    }
     hvm = lu_record_find(&liveupdate_stream, NULL, LU_REC_HVM, r->domid);
     if ( hvm )
     {

@@ -55,13 +55,6 @@ static int cf_check hvm_check(struct domain *d)
     if ( is_viridian_domain(d) )
         return liveupdate_refuse(d, -EOPNOTSUPP,
                                  "uses the Hyper-V interface (viridian)");
-    /* msixtbl_list is initialised with the domain's first device. */
-    if ( !list_empty(&d->arch.hvm.g2m_ioport_list) ||
-         (d->arch.hvm.msixtbl_list.next &&
-          !list_empty(&d->arch.hvm.msixtbl_list)) ||
-         hvm_domain_irq(d)->dpci )
-        return liveupdate_refuse(d, -EOPNOTSUPP,
-                                 "drives a device of its own (passthrough)");
     if ( d->arch.hvm.is_s3_suspended )
         return liveupdate_refuse(d, -EOPNOTSUPP, "sleeps (ACPI S3)");
 

@@ -15,7 +15,11 @@
  * may want to have written to by a device: resume() maps it, and unmaps the
  * target's.
  *
- * Carried: the I/O page tables of PV domains, in place.
+ * HVM domains with VMX are refused: how cacheable their memory is depends on
+ * their having devices, and none of it could be run.
+ *
+ * Carried: the I/O page tables of PV domains and, with SVM, of HVM domains, in
+ * place.
  */
 
 #include <xen/iommu.h>
@@ -102,11 +106,12 @@ static int cf_check io_tables_check(struct domain *d)
     if ( !is_iommu_enabled(d) )
         return 0;
 
-    if ( is_hvm_domain(d) )
-        return liveupdate_refuse(d, -EOPNOTSUPP, "uses an IOMMU");
     if ( iommu_use_hap_pt(d) )
         return liveupdate_refuse(d, -EOPNOTSUPP,
                                  "shares its page tables with an IOMMU");
+    if ( is_hvm_domain(d) && cpu_has_vmx )
+        return liveupdate_refuse(d, -EOPNOTSUPP,
+                                 "uses an IOMMU on a CPU with VMX");
 
     return driver ? driver->check_domain(d) : 0;
 }

@@ -23,6 +23,9 @@
  * millisecond after the interrupt anyway (irq_guest_eoi_timer_fn()), and a line
  * that is still asserted interrupts again as soon as it is unmasked.
  *
+ * An HVM guest gets interrupts of its own devices by its emulated interrupt
+ * controllers: "passthrough" binds those.
+ *
  * Carried: pirqs of GSIs, MSI and MSI-X, and those of an HVM guest's emulated
  * devices, under their numbers, what they are bound to, masks, the EOI map, the
  * permission for their irq.
@@ -30,6 +33,20 @@
 
 static bool __read_mostly opt_spurious = true;
 boolean_param("liveupdate-spurious", opt_spurious);
+
+/* The domain gets it by its emulated interrupt controllers: see passthrough.c. */
+static bool pirq_is_passed_through(const struct domain *d,
+                                   const struct pirq *info)
+{
+    return is_hvm_domain(d) &&
+           (info->arch.hvm.dpci.flags & HVM_IRQ_DPCI_MAPPED);
+}
+
+/* HVM guests: what they bind to a port is bound by their device model already. */
+static bool pirq_is_bound(const struct domain *d, const struct pirq *info)
+{
+    return is_hvm_domain(d) ? pirq_is_passed_through(d, info) : info->evtchn;
+}
 
 /*
  * Source.
@@ -45,13 +62,15 @@ static const char *irq_describe(const struct domain *d,
 
     ASSERT(spin_is_locked(&desc->lock));
 
-    if ( info->evtchn && !action )
+    if ( pirq_is_bound(d, info) && !action )
         return "bound to an event channel, but not to the domain";
 
     if ( action && action->shareable )
         e->flags |= LU_PIRQF_SHAREABLE;
     if ( info->masked )
         e->flags |= LU_PIRQF_EOI_DUE;
+    if ( pirq_is_passed_through(d, info) && info->arch.hvm.dpci.masked )
+        e->flags |= LU_PIRQF_FIRED;
 
     if ( desc->msi_desc )
         return liveupdate_msi_describe(d, desc, e);
@@ -73,8 +92,10 @@ static const char *irq_describe(const struct domain *d,
  */
 static bool pirq_is_emulated(const struct domain *d, const struct pirq *info)
 {
-    return is_hvm_domain(d) && (info->arch.hvm.emuirq != IRQ_UNBOUND ||
-                                (info->evtchn && info->arch.irq <= 0));
+    int emuirq = is_hvm_domain(d) ? info->arch.hvm.emuirq : IRQ_UNBOUND;
+
+    return (emuirq != IRQ_UNBOUND && emuirq != IRQ_PT) ||
+           (is_hvm_domain(d) && info->evtchn && info->arch.irq <= 0);
 }
 
 static int pirq_describe_emulated(const struct domain *d,
@@ -86,7 +107,7 @@ static int pirq_describe_emulated(const struct domain *d,
     if ( emuirq == IRQ_PT ||
          (info->arch.irq && info->arch.irq != PIRQ_ALLOCATED) )
         return liveupdate_refuse(d, -EOPNOTSUPP,
-                                 "pirq %d is of a device of its own (passthrough)",
+                                 "pirq %d is of an emulated device and of one passed through",
                                  info->pirq);
 
     e->kind = LU_PIRQ_EMULATED;
@@ -372,6 +393,10 @@ static int pirq_plan_bind(struct domain *d, struct pirq *info,
     if ( rc )
         return rc;
 
+    /* See arch_evtchn_bind_pirq(). */
+    if ( is_hvm_domain(d) )
+        return map_domain_emuirq_pirq(d, e->pirq, IRQ_PT);
+
     rc = pirq_guest_bind(d->vcpu[evtchn_from_port(d, e->port)->notify_vcpu_id],
                          info, e->flags & LU_PIRQF_SHAREABLE);
     if ( rc )
@@ -510,13 +535,24 @@ static int cf_check pirq_plan(struct domain *d)
     return pirq_plan_eoi_map(d, fixed.eoi_map_mfn);
 }
 
+/* Whom an interrupt is for: it should arrive where that one runs. */
+static const struct vcpu *pirq_target(const struct domain *d,
+                                      const struct pirq *info)
+{
+    const struct hvm_gmsi_info *gmsi = &info->arch.hvm.dpci.gmsi;
+
+    if ( !pirq_is_passed_through(d, info) )
+        return d->vcpu[evtchn_from_port(d, info->evtchn)->notify_vcpu_id];
+
+    return d->vcpu[gmsi->dest_vcpu_id >= 0 ? gmsi->dest_vcpu_id : 0];
+}
+
 /* What pirq_guest_bind() has left out. */
 static void start_irq(struct domain *d, struct irq_desc *desc,
                       const struct pirq *info)
 {
     const irq_guest_action_t *action = guest_action(desc);
-    const struct evtchn *chn = evtchn_from_port(d, info->evtchn);
-    const struct vcpu *v = d->vcpu[chn->notify_vcpu_id];
+    const struct vcpu *v = pirq_target(d, info);
 
     if ( action->ack_type != ACKTYPE_NONE )
         set_pirq_eoi(d, info->pirq);
@@ -549,7 +585,7 @@ static void pirq_commit_one(struct domain *d, const struct lu_pirqs_entry *e)
 
     if ( desc->msi_desc )
         liveupdate_msi_program(desc);
-    if ( info->evtchn )
+    if ( pirq_is_bound(d, info) )
         start_irq(d, desc, info);
     if ( desc->msi_desc )
         liveupdate_msi_unmask(desc, e);
@@ -576,7 +612,7 @@ static void cf_check pirq_commit(struct domain *d)
 
 static void pirq_resume_one(struct domain *d, const struct lu_pirqs_entry *e)
 {
-    const struct pirq *info = pirq_info(d, e->pirq);
+    struct pirq *info = pirq_info(d, e->pirq);
     const irq_guest_action_t *action;
     struct irq_desc *desc;
     unsigned long flags;
@@ -590,7 +626,8 @@ static void pirq_resume_one(struct domain *d, const struct lu_pirqs_entry *e)
     }
 
     action = guest_action(desc);
-    fired = liveupdate_pending_irq(e->irq) || (desc->status & IRQ_PENDING);
+    fired = liveupdate_pending_irq(e->irq) || (desc->status & IRQ_PENDING) ||
+            (e->flags & LU_PIRQF_FIRED);
     /* Others who share the line have to be told as well. */
     if ( action->guest[action->nr_guests - 1] == d )
         desc->status &= ~IRQ_PENDING;
@@ -600,13 +637,15 @@ static void pirq_resume_one(struct domain *d, const struct lu_pirqs_entry *e)
         fired = false;
     else if ( fired )
         liveupdate_nr_reinjected++;
-    else if ( opt_spurious )
+    /* A guest that sees messages by itself is not to see one that it has masked. */
+    else if ( opt_spurious && !(is_hvm_domain(d) &&
+                                (e->flags & LU_PIRQF_GUEST_MASKED)) )
     {
         liveupdate_nr_spurious++;
         fired = true;
     }
 
-    if ( fired )
+    if ( fired && (!is_hvm_domain(d) || !hvm_do_IRQ_dpci(d, info)) )
         send_guest_pirq(d, info);
 
     spin_unlock_irqrestore(&desc->lock, flags);
@@ -622,7 +661,8 @@ static void cf_check pirq_resume(struct domain *d)
     for ( i = 0; i < r->nr; i++ )
     {
         LU_ENTRY(r, i, &e);
-        if ( e.port && e.kind != LU_PIRQ_EMULATED )
+        if ( e.kind != LU_PIRQ_EMULATED &&
+             pirq_is_bound(d, pirq_info(d, e.pirq)) )
             pirq_resume_one(d, &e);
     }
 }

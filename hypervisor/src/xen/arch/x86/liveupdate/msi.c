@@ -192,7 +192,8 @@ void liveupdate_msi_unmask(struct irq_desc *desc,
                            const struct lu_pirqs_entry *e)
 {
     /* Xen's own mask on a bound one was for a moment only (rate limit). */
-    bool host = (e->flags & LU_PIRQF_HOST_MASKED) && !e->port;
+    bool host = (e->flags & LU_PIRQF_HOST_MASKED) &&
+                !(desc->status & IRQ_GUEST);
 
     ASSERT(spin_is_locked(&desc->lock));
 

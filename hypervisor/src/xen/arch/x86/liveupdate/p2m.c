@@ -22,6 +22,7 @@
  * for its tables.
  */
 
+#include <xen/iommu.h>
 #include <xen/liveupdate-core.h>
 #include <xen/mm.h>
 #include <xen/sched.h>
@@ -326,6 +327,7 @@ static int cf_check p2m_plan(struct domain *d)
     struct p2m_domain *p2m;
     struct lu_p2m rec;
     unsigned int i;
+    bool sync;
     int rc;
 
     if ( !is_hvm_domain(d) != !r )
@@ -334,12 +336,15 @@ static int cf_check p2m_plan(struct domain *d)
         return 0;
 
     LU_FIXED(r, &rec);
-    rc = make_pool(d, rec.pool_pages);
+    rc = make_pool(d, rec.pool_pages) ?: liveupdate_plan_readonly();
     if ( rc )
         return rc;
 
     p2m = p2m_get_hostp2m(d);
     p2m_lock(p2m);
+    /* I/O page tables say it already: "io_tables" will adopt them. */
+    sync = need_iommu_pt_sync(d);
+    dom_iommu(d)->need_sync = false;
     for ( i = 0; !rc && i < r->nr; i++ )
     {
         struct lu_p2m_entry e;
@@ -347,6 +352,7 @@ static int cf_check p2m_plan(struct domain *d)
         LU_ENTRY(r, i, &e);
         rc = map_extent(d, p2m, &e);
     }
+    dom_iommu(d)->need_sync = sync;
     p2m_unlock(p2m);
 
     return rc;

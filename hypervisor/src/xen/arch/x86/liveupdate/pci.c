@@ -17,7 +17,7 @@
  * for itself (a serial port, an IOMMU) are found by the target's own boot, and
  * have to be the same.
  *
- * Carried: PCI devices with their virtual functions, which PV domain drives them
+ * Carried: PCI devices with their virtual functions, which domain drives them
  * (passthrough), MSI-X tables, where configuration space is in memory (MMCFG),
  * GSIs as they were set up, interrupts that arrive in the meantime.
  */
@@ -83,11 +83,7 @@ static int check_devices(const struct domain *owner)
 
     for_each_pdev ( owner, pdev )
     {
-        if ( is_hvm_domain(owner) && !is_hardware_domain(owner) )
-            rc = liveupdate_refuse(owner, -EOPNOTSUPP,
-                                   "device %pp is assigned to the domain",
-                                   &pdev->sbdf);
-        else if ( owner == dom_io && has_own_tables(pdev) )
+        if ( owner == dom_io && has_own_tables(pdev) )
             rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
                                    "device %pp is quarantined with page tables of its own",
                                    &pdev->sbdf);
