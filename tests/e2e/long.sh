@@ -50,7 +50,7 @@ new_guest() {
         xl restore /run/bed/$1.cfg /tmp/hvm.save && find_guest $1
         return
     fi
-    make_guest $1 type=$(kind_of $1) vcpus=$(vcpus_of $1) memory=$(memory_of $1) tick=$TICK extra="maxmem=$(memory_of $1)" || return 1
+    make_guest $1 type=$(kind_of $1) vcpus=$(vcpus_of $1) memory=$(memory_of $1) args="bed.tick=$TICK" extra="maxmem=$(memory_of $1)" || return 1
     [ $(kind_of $1) = hvm ] || return 0
     cp /run/bed/$1.cfg /run/bed/long/hvm.cfg
     wait_tick $1 600 && xl save $1 /tmp/hvm.save && new_guest $1

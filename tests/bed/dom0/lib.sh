@@ -119,7 +119,7 @@ start_bridge() {
 # --- Guests --------------------------------------------------------------------------------------
 
 # make_guest NAME [vcpus=N] [memory=MiB] [type=pv|pvh|hvm] [vif=1] [disk=MiB] [extra="xl config lines"]
-#            [kernel=FILE] [paused=1] [tick=SECONDS]
+#            [args="words for its kernel"] [kernel=FILE] [paused=1]
 #
 # The type is the run's (GUEST) unless given. A disk whose file /tmp/NAME.disk exists is used as it is.
 # A kernel of one's own gets no RAM disk; paused=1 leaves the guest as it was created.
@@ -139,9 +139,8 @@ make_guest() {
         fi
     fi
     if [ -n "$emulated" ]; then
-        console=ttyS0 args="xen_nopv"
+        console=ttyS0 args="$args xen_nopv"
     fi
-    args="$args${tick:+ bed.tick=$tick}"
     number=$(($(cat /run/bed/guests 2>/dev/null || echo 1) + 1))
     echo $number >/run/bed/guests
     {
