@@ -302,7 +302,8 @@ class Run:
             iommu = ["-device", device, "-D", f"{self.dir}/iommu.trace"]
             for event in (*switches, *faults):
                 iommu += ["-trace", event]
-            nic += ",iommu_platform=on" if "virtio" in nic else ""
+            # Device models take whatever is in slot 2 for Intel's graphics.
+            nic += ",addr=3" + (",iommu_platform=on" if "virtio" in nic else "")
         xen_args = (f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
                     f"dom0_mem={s['DOM0_MEM']},max:{s['DOM0_MEM']} dom0_max_vcpus={s['DOM0_VCPUS']} "
                     f"console_timestamps=boot noreboot {s['XEN_ARGS']}")

@@ -85,6 +85,7 @@ after() {
     lost=$(($(value lost /run/bed/count) - lost_before))
     room=$(($(value excused /run/bed/count) - excused_before))
     check "$lost datagrams were lost, at most $room have an excuse" test $lost -le $room
+    [ $GUEST != hvm ] || check "the guest's driver can start anew" restart_driver
     check "Xen reports no fault" no_fault
     xl destroy g1
     DOMAINS=
@@ -92,6 +93,13 @@ after() {
     check "dom0 can use it" start_net
     check "the card that waited comes back, too" xl pci-assignable-remove $WAITING
     check "its driver in dom0 finds it" sh -c "modprobe e1000e; echo $WAITING >/sys/bus/pci/drivers/e1000e/bind; ls /sys/bus/pci/devices/$WAITING/net"
+}
+
+# What was bound and mapped before the update is given back, and asked for once more.
+restart_driver() {
+    guest g1 'd=$(basename $(readlink -f /sys/class/net/eth0/device/..)); cd /sys/bus/pci/drivers/virtio-pci; echo $d >unbind; sleep 1; echo $d >bind' &&
+        guest g1 'for i in 1 2 3 4 5 6 7 8 9 10; do test -e /sys/class/net/eth0 && exit 0; sleep 1; done; exit 1' &&
+        guest g1 'ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ping -c 1 -W 5 10.0.2.2 || ping -c 2 -W 5 10.0.2.2'
 }
 
 no_fault() { ! xl dmesg | grep -iE 'page_fault|dmar.*fault|fault addr|illegal_(dev|command)|hw_error'; }
