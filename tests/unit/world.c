@@ -441,7 +441,7 @@ static void write_pt_irqs(struct lu_writer *w, uint16_t domid, uint16_t index)
         return;
     BEGIN(w, PT_IRQS, domid, index);
     e = ENTRIES(w, 3);
-    e[0] = (struct lu_pt_irqs_entry){.pirq = 17, .kind = LU_PT_LINE, .pending = 2};
+    e[0] = (struct lu_pt_irqs_entry){.pirq = 17, .kind = LU_PT_LINE};
     e[1] = (struct lu_pt_irqs_entry){.pirq = 18, .kind = LU_PT_LINE};
     e[2] = (struct lu_pt_irqs_entry){.pirq = 55, .kind = LU_PT_MSI, .vector = 0x31};
     lu_record_end(w);

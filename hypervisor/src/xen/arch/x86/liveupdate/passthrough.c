@@ -14,7 +14,8 @@
  *    the host's line.  The emulated line is one of the HVM records; the host's
  *    interrupts again as soon as it is unmasked, if it is asserted still.  Then
  *    that counts as the one to be acknowledged.  Else the guest has silenced its
- *    device, and its acknowledgement is awaited as before.
+ *    device, and what it is yet to acknowledge are the emulated lines that are
+ *    asserted.
  *  - A vCPU that waits for its device model in the middle of unmasking an entry
  *    of an MSI-X table is let run on: see "ioreq".
  *
@@ -90,9 +91,7 @@ static int cf_check save_irq(struct domain *d, struct hvm_pirq_dpci *dpci,
 
     e->pirq = dpci_pirq(dpci)->pirq;
     e->kind = dpci->flags == LINE ? LU_PT_LINE : LU_PT_MSI;
-    if ( e->kind == LU_PT_LINE )
-        e->pending = dpci->pending;
-    else
+    if ( e->kind == LU_PT_MSI )
     {
         e->vector = dpci->gmsi.gvec;
         e->target = dpci->gmsi.gflags;
@@ -352,6 +351,20 @@ static int cf_check passthrough_plan(struct domain *d)
     return rc ?: plan_ports(d);
 }
 
+/* Emulated lines that the guest has not acknowledged. */
+static unsigned int count_asserted(const struct domain *d,
+                                   const struct hvm_pirq_dpci *dpci)
+{
+    const struct dev_intx_gsi_link *digl;
+    unsigned int nr = 0;
+
+    list_for_each_entry ( digl, &dpci->digl_list, list )
+        nr += test_bit(digl->device * 4 + digl->intx,
+                       &hvm_domain_irq(d)->pci_intx.i);
+
+    return nr;
+}
+
 static void cf_check passthrough_resume(struct domain *d)
 {
     const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
@@ -368,7 +381,7 @@ static void cf_check passthrough_resume(struct domain *d)
         dpci = &pirq_info(d, e.pirq)->arch.hvm.dpci;
         /* Else the line is asserted still, and has interrupted again. */
         if ( e.kind == LU_PT_LINE && !dpci->masked && !dpci->pending )
-            dpci->pending = e.pending;
+            dpci->pending = count_asserted(d, dpci);
     }
     write_unlock(&d->event_lock);
 }
