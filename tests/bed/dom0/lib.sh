@@ -126,7 +126,7 @@ start_bridge() {
 # type=hvm (the run must have HVM=1) has a device model. Its network, disk and console come from PV
 # drivers; with emulated=1 from the device model only (virtio-net, IDE, ttyS0; the guest does not know of Xen).
 make_guest() {
-    local name=$1 vcpus=1 memory=128 type=$GUEST vif= disk= extra= emulated= paused= number args= tick=
+    local name=$1 vcpus=1 memory=128 type=$GUEST vif= disk= extra= emulated= paused= number args=
     local kernel= ramdisk= console=hvc0
     shift
     while [ $# -gt 0 ]; do local "$1"; shift; done
