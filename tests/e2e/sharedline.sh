@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Two network cards without messages share a level-triggered line of the I/O APIC, and with it one pirq: dom0
 # drives the one, a PV guest the other. Both lines' ends go on across the update, and after the guest's end.
-# bed: smp=1 iommu=amdvi timeout=300
+# bed: smp=1 iommu=vtd timeout=300
 # qemu: -netdev user,id=n0 -device virtio-net-pci,netdev=n0,addr=0x8,vectors=0,disable-legacy=on,iommu_platform=on,romfile=
 # qemu: -netdev user,id=n1 -device virtio-net-pci,netdev=n1,addr=0xc,vectors=0,disable-legacy=on,iommu_platform=on,romfile=
 
