@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Two network cards without messages share a level-triggered line of the I/O APIC, and with it one pirq: dom0
 # drives the one, a PV guest the other. Both lines' ends go on across the update, and after the guest's end.
-# bed: smp=1 iommu=vtd timeout=300
+# bed-long: smp=1 iommu=vtd timeout=300
 # qemu: -netdev user,id=n0 -device virtio-net-pci,netdev=n0,addr=0x8,vectors=0,disable-legacy=on,iommu_platform=on,romfile=
 # qemu: -netdev user,id=n1 -device virtio-net-pci,netdev=n1,addr=0xc,vectors=0,disable-legacy=on,iommu_platform=on,romfile=
 
@@ -45,6 +45,8 @@ after_each() {
 
 after() {
     check "no line without a handler" sh -c '! dmesg | grep -i "nobody cared"'
+    # Without a reset of its own, the card must not be at work when the guest is gone.
+    guest g1 'kill $(cat /tmp/ping.pid); ip link set eth0 down'
     xl destroy g1
     DOMAINS=
     check "dom0's card goes on alone" wait_for 30 more_answers dom0 $(($(answers dom0) + 10))
