@@ -22,15 +22,19 @@ make_kernel() {
         echo "memory=8"
         cat /boot/guests/$1.cfg
     } >/run/bed/$1.cfg
-    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id && settle $1 && xl unpause $1
+    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id && pin $1 && xl unpause $1
 }
 
 # The clocks of two CPUs can be milliseconds apart in the emulator (xl debug-keys t), even before an update.
 # Who measures timers has to stay on one of them.
-settle() {
+pin() {
     local v
     case $1 in
-    timer*) for v in 0 1 2 3 4; do xl vcpu-pin $1 $v $((v % SMP)) || return; done ;;
+    timer*)
+        for v in $(seq 0 $(($(sed -n 's/^vcpus=//p' /run/bed/$1.cfg) - 1))); do
+            xl vcpu-pin $1 $v $((v % SMP)) || return
+        done
+        ;;
     esac
 }
 

@@ -204,6 +204,11 @@ find_guest() {
 }
 # After a reboot, the name is there before the console is.
 has_tty() { guest_path $1 console/tty >/run/bed/$1.tty 2>/dev/null && [ -s /run/bed/$1.tty ]; }
+# A network card of its own that a guest drives (passthrough), in the outside's network.
+has_card() { guest $1 'for i in 1 2 3 4 5 6 7 8 9 10; do test -e /sys/class/net/eth0 && exit 0; sleep 1; done; exit 1'; }
+reaches_outside() {
+    guest $1 'ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ping -c 1 -W 5 10.0.2.2 || ping -c 2 -W 5 10.0.2.2'
+}
 ticks() { grep -ac '^tick ' "$(guest_log $1)"; }
 
 more_ticks_than() { [ "$(ticks $1)" -gt "$2" ]; }

@@ -25,6 +25,9 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     &liveupdate_res_cpu_policy,
     &liveupdate_res_sched,
 
+    /* A physmap depends on which frames are read-only. */
+    &liveupdate_res_permissions,
+
     /* Who owns which frame, page types, counts, page tables. */
     &liveupdate_res_frames,
     &liveupdate_res_p2m,
@@ -45,7 +48,6 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     /* Devices and interrupts. */
     &liveupdate_res_iommu,
     &liveupdate_res_pci,
-    &liveupdate_res_permissions,
     &liveupdate_res_pirq,
     &liveupdate_res_passthrough,
 

@@ -173,8 +173,6 @@ unsigned long liveupdate_p2m_pool(const struct domain *d);
 uint64_t liveupdate_p2m_estimate(struct domain *d);
 /* The page that stands in for the local APIC's registers (VMX), or NULL. */
 const struct page_info *liveupdate_apic_page(const struct domain *d);
-/* Target: enter the frames that domains may only read. */
-int liveupdate_plan_readonly(void);
 
 /* The stream's own frames, for the memory map. */
 extern mfn_t liveupdate_stream_mfn;

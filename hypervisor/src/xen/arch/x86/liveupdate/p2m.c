@@ -336,7 +336,7 @@ static int cf_check p2m_plan(struct domain *d)
         return 0;
 
     LU_FIXED(r, &rec);
-    rc = make_pool(d, rec.pool_pages) ?: liveupdate_plan_readonly();
+    rc = make_pool(d, rec.pool_pages);
     if ( rc )
         return rc;
 

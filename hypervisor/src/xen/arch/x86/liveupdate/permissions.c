@@ -19,7 +19,7 @@
 
 #include <xen/iocap.h>
 #include <xen/irq.h>
-#include <xen/liveupdate-core.h>
+#include <xen/liveupdate.h>
 #include <xen/rangeset.h>
 #include <xen/sched.h>
 
@@ -101,27 +101,6 @@ static int permit(struct domain *d, const struct lu_permissions_entry *e)
     default:
         return -EOPNOTSUPP;
     }
-}
-
-/* The physmap depends on it: whether a device's page may be written to. */
-int liveupdate_plan_readonly(void)
-{
-    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
-                                               LU_REC_PERMISSIONS,
-                                               hardware_domain->domain_id);
-    unsigned int i;
-    int rc = 0;
-
-    for ( i = 0; r && !rc && i < r->nr; i++ )
-    {
-        struct lu_permissions_entry e;
-
-        LU_ENTRY(r, i, &e);
-        if ( e.kind == LU_PERM_READONLY && e.first <= e.last )
-            rc = permit(hardware_domain, &e);
-    }
-
-    return rc;
 }
 
 static int cf_check permissions_plan(struct domain *d)
