@@ -259,9 +259,8 @@ class Run:
             shutil.copy(s["XEN_TO"], root / "boot/xen-target")
         shutil.copy(BUILD / "images/domu.cpio", root / "boot/domu.cpio")
         if s["HVM"] == "1":
-            shutil.copy(BUILD / "images/hvm.cpio", root / "boot/hvm.cpio")
-            [kernel] = (BUILD / "kernel/domu/boot").glob("vmlinuz-*")
-            shutil.copy(kernel, root / "boot/vmlinuz-hvm")
+            for f in ("hvm.grub", "hvm.disk"):
+                shutil.copy(BUILD / "images" / f, root / "boot" / f)
         self.add_tools(root)
         for f in (root / "init", root / "bed/vif", root / "bed/block", root / "bed/ssh"):
             f.chmod(0o755)
@@ -512,20 +511,22 @@ def free_port():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("scenario")
-    parser.add_argument("--name", help="directory below build/runs/")
+    parser.add_argument("--name", help="directory below build/runs/ (a scenario's second run: NAME-2)")
     parser.add_argument("--report", action="store_true", help="print the scenario's report, then what failed")
     args = parser.parse_args()
     # So that QEMU is ended, too, when this program is.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
     passed = True
-    for settings in variants(args.scenario) or variants(args.scenario, True):
+    runs = variants(args.scenario) or variants(args.scenario, True)
+    for n, settings in enumerate(runs, 1):
         def show(line):
             if not args.report:
                 print(line, flush=True)
             elif line.startswith(("#", "not ok")):
                 print(line.removeprefix("# "), flush=True)
-        run = Run(args.scenario, settings, args.name, show)
+        name = f"{args.name}-{n}" if args.name and n > 1 else args.name
+        run = Run(args.scenario, settings, name, show)
         passed = run.run() and passed
         failed = sum(not ok for ok, _ in run.results)
         print(f"# {run.name}: {len(run.results) - failed} passed, {failed} failed, {run.seconds:.0f} s, {run.dir}")

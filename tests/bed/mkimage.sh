@@ -3,8 +3,7 @@
 # mkimage.sh dom0|domu|hvm|dm OUT: makes the initial RAM disk of dom0, of a PV or PVH guest, or of an
 # HVM guest: busybox, kernel modules and, for dom0, Xen's tools and the guest's kernel. "dm" is the
 # device model for HVM guests with its firmware, for runs that need it, to be appended to dom0's.
-# Uncompressed, since unpacking takes seconds in the emulator (but for HVM guests, which read their image
-# byte by byte from the device model). What belongs to a run (harness,
+# Uncompressed, since unpacking takes seconds in the emulator. What belongs to a run (harness,
 # scenario, Xen images) is appended by bed.py. Run from the top of the project.
 set -eu
 
@@ -101,7 +100,3 @@ done | sort -u | while read -r file; do cp "$file" "$tree/"; done
 depmod -b "$root" "$version"
 
 pack
-if [ "$role" = hvm ]; then
-    lz4 -l -q -f "$out" "$out.new"
-    mv "$out.new" "$out"
-fi

@@ -10,7 +10,9 @@ GUESTS=16
 OPS=6           # operations after each update
 MEMORY=112      # MiB of a guest
 TICK=5          # seconds; with more often, 16 guests without work fill an emulated CPU
+REST=20         # seconds between two looks of a guest at its memory, likewise
 MORE_HVM=64     # and of an HVM guest on top
+VIDEO=8         # of which the guest's memory is short: its screen
 GUEST_TIMEOUT=180
 
 for word in $ARGS; do
@@ -38,11 +40,12 @@ kind_of() { echo $KINDS | cut -d' ' -f$(((${1#g} - 1) % $(echo $KINDS | wc -w) +
 # Two vCPUs that wait for each other on one emulated CPU cost a PVH or HVM guest most of its time.
 vcpus_of() { [ $(kind_of $1) = pv ] && echo 2 || echo 1; }
 memory_of() { [ $(kind_of $1) = hvm ] && echo $((MEMORY + MORE_HVM)) || echo $MEMORY; }
+video_of() { [ $(kind_of $1) = hvm ] && echo $VIDEO || echo 0; }
 set_of() { echo $2 >/run/bed/long/$1.$3; }
 get_of() { cat /run/bed/long/$1.$2 2>/dev/null; }
 
-# An HVM guest's device model takes minutes to load the kernel, byte by byte, in the emulator: but for the first
-# one, and after a reboot, they begin as that one was saved.
+# An HVM guest takes minutes to boot when others keep the emulated CPU busy: but for the first one, and after a
+# reboot, they begin as that one was saved.
 new_guest() {
     rm -f $(guest_log $1) /run/bed/long/$1.*
     if [ $(kind_of $1) = hvm ] && [ -e /tmp/hvm.save ]; then
@@ -56,7 +59,7 @@ new_guest() {
     wait_tick $1 600 && xl save $1 /tmp/hvm.save && new_guest $1
 }
 
-watch_memory() { guest $1 "memsum ${1#g}42 /tmp/memsum 4 ${TICK}000 >/dev/null 2>&1 & echo started" | grep -q started; }
+watch_memory() { guest $1 "memsum ${1#g}42 /tmp/memsum 4 ${REST}000 >/dev/null 2>&1 & echo started" | grep -q started; }
 
 start_guests() {
     local g
@@ -98,7 +101,7 @@ op_memory() {
     local memory=$(($(memory_of $1) - R))
 
     DONE="mem-set $memory"
-    xl mem-set $1 $memory && wait_for 120 has_memory $1 $memory
+    xl mem-set $1 $memory && wait_for 120 has_memory $1 $((memory - $(video_of $1)))
 }
 has_memory() {
     local m=$(xl list $1 | awk 'NR == 2 { print $3 }')
@@ -158,7 +161,7 @@ op_reboot() {
     wait_for 180 is_another $1 $old || return 1
     find_guest $1
     rm -f /run/bed/long/$1.*
-    wait_tick $1 300 && watch_memory $1
+    wait_tick $1 600 && watch_memory $1
 }
 is_another() { local id=$(xl domid $1); [ "$id" ] && [ "$id" != $2 ]; }
 

@@ -133,7 +133,7 @@ make_guest() {
 
     if [ -z "$kernel" ]; then
         if [ $type = hvm ]; then
-            kernel=/boot/vmlinuz-hvm ramdisk=/boot/hvm.cpio
+            kernel=/boot/hvm.grub
         else
             kernel=/boot/vmlinux-domu ramdisk=/boot/domu.cpio
         fi
@@ -174,7 +174,9 @@ make_guest() {
         if [ $type = hvm ]; then
             echo "serial=\"pty\""
             echo "vnc=0"
-            echo "device_model_args_hvm=['-global','rtl8139.romfile=','-global','virtio-net-pci.romfile=']"
+            hvm_words "console=$console quiet $args" >/run/bed/$name.words
+            echo "device_model_args_hvm=[$(boot_disk 1 /boot/hvm.disk) $(boot_disk 2 /run/bed/$name.words)"
+            echo "    '-global','rtl8139.romfile=','-global','virtio-net-pci.romfile=']"
             [ -z "$emulated" ] || echo "xen_platform_pci=0"
         fi
         echo "extra=\"console=$console quiet $args\""
@@ -188,6 +190,16 @@ make_guest() {
         # xenconsoled does not keep what the device model's serial line says.
         cat "$(guest_tty $name)" >"$(guest_log $name)" &
     fi
+}
+
+# boot_disk N FILE: the Nth disk of an HVM guest's firmware (mkdisk.sh): the first is all guests', the second has the
+# words for its kernel, which has no driver for them.
+boot_disk() {
+    printf "'-drive','file=%s,if=none,id=boot%s,format=raw,readonly=on','-device','virtio-blk-pci,drive=boot%s,bootindex=%s'," \
+        $2 $1 $1 $1
+}
+hvm_words() {
+    { printf 'linux $kernel %s\ninitrd $ramdisk\nboot\n' "$1"; yes ''; } | head -c 4096
 }
 
 # loop_of NAME: the loop device of an HVM guest's disk.
