@@ -774,6 +774,32 @@ static enum lu_verdict check_passthrough(const struct check *c)
     return LU_OK;
 }
 
+/* ---- power states ---- */
+
+/* Both are in the order of CPUs in which they were told. */
+static enum lu_verdict check_pstates(const struct check *c)
+{
+    const struct lu_record *r, *cpus = lu_record_find(c->s, NULL, LU_REC_PERFORMANCE, LU_ANY_DOMID);
+    struct lu_performance_entry cpu;
+    struct lu_pstates_entry e;
+    uint32_t i, j = 0;
+
+    for_each_record(c, r, LU_REC_PSTATES) {
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &e);
+            for (; cpus && j < cpus->nr; j++) {
+                GET(cpus, j, &cpu);
+                if (cpu.acpi_id == e.acpi_id)
+                    break;
+            }
+            if (!cpus || j == cpus->nr)
+                return bad(c, r, "state of a CPU that PERFORMANCE does not name");
+        }
+    }
+
+    return LU_OK;
+}
+
 /* ---- translated domains ---- */
 
 static enum lu_verdict check_extents(const struct check *c, const struct lu_record *r)
@@ -862,6 +888,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
         verdict = check_io_tables(&c);
     if (!verdict)
         verdict = check_passthrough(&c);
+    if (!verdict)
+        verdict = check_pstates(&c);
 
     return verdict;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What the toolstack has set up for a domain stays: scheduling, pinning, pauses, shutdown, permissions.
-# bed: smp=2 mem=3584
+# What the toolstack has set up for a domain stays: scheduling, pinning, pauses, shutdown, permissions. So does what
+# dom0 has told of the power states of CPUs, from one update to the next.
+# bed: smp=2 mem=3584 updates=2 timeout=300 xen_args="liveupdate=64M lapic_timer_c2_ok"
 
 before() {
     start_xen
@@ -10,6 +11,8 @@ before() {
     DOMAINS=g1
     for g in g1 g2 g3; do check "$g ticks" wait_tick $g 120; done
 
+    check "power states of CPUs are told" powerstates tell
+    check_equal "Xen knows them" "$(powerstates show | grep -c 'states=3 .*c2=0')" $SMP
     xl sched-credit2 -d g1 -w 512 -c 80
     xl sched-credit2 -s -r 2000
     xl vcpu-pin g1 0 1 0
@@ -25,7 +28,20 @@ before() {
     ticks g2 >/run/bed/ticks.before
 }
 
+after_each() {
+    power_records >/run/bed/power.$1
+    save_file /run/bed/power.$1
+}
+
+# What the last update told of power states, bottom up: a record's type is its end.
+power_records() {
+    xen-liveupdate --json inspect --last | tac |
+        sed -n '/"type": "\(CSTATES\|PERFORMANCE\|PSTATES\)"/,/^      {/p'
+}
+
 after() {
+    check_equal "all performance states are told" "$(grep -c '"frequency":' /run/bed/power.1)" $((2 * SMP))
+    check "power states are told again as they were" diff /run/bed/power.1 /run/bed/power.2
     look >/run/bed/settings.after
     save_file /run/bed/settings.before
     save_file /run/bed/settings.after
@@ -53,6 +69,7 @@ is_shut_down() { xl list $1 | awk 'NR == 2 { print $5 }' | grep -q s; }
 cpu_time() { xl list $1 | awk 'NR == 2 { print int($6) }'; }
 
 look() {
+    powerstates show
     xl sched-credit2
     xl vcpu-list | awk '{ print $1, $2, $3, $5 ~ /p/ ? "paused" : "", $(NF - 2), $NF }'
     xl list | awk '{ print $1, $2, $3, $4, $5 ~ /p/ ? "paused" : "", $5 ~ /s/ ? "shut down" : "" }'

@@ -161,6 +161,14 @@ static const struct rule rules[] = {
     {"line that PT_IRQS does not name", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 2, "pirq", 55}}},
     {"line that PT_IRQS does not name", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 2, "pirq", 19}}},
 
+    /* Power states. */
+    {"state of a CPU that PERFORMANCE does not name",
+     LU_REC_PSTATES,
+     {{LU_REC_PSTATES, 0, 0, 2, "acpi_id", 7}}},
+    {"state of a CPU that PERFORMANCE does not name",
+     LU_REC_PSTATES,
+     {{LU_REC_PSTATES, 0, 0, 0, "acpi_id", 2}}},
+
     /* Devices, IOMMUs. */
     {"device of a domain that is not there",
      LU_REC_PCI_OWNER,

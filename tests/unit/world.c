@@ -461,6 +461,32 @@ static void write_pt_lines(struct lu_writer *w, uint16_t domid, uint16_t index)
     lu_record_end(w);
 }
 
+static void write_performance(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_performance_entry *e;
+
+    BEGIN(w, PERFORMANCE, domid, index);
+    e = ENTRIES(w, 2);
+    e[0] = (struct lu_performance_entry){.acpi_id = 4,
+                                         .flags = LU_PX_ALL,
+                                         .shared_type = 2,
+                                         .address = {0x880, 0x884}};
+    e[1] = (struct lu_performance_entry){.acpi_id = 2, .flags = LU_PX_PSS};
+    lu_record_end(w);
+}
+
+static void write_pstates(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_pstates_entry *e;
+
+    BEGIN(w, PSTATES, domid, index);
+    e = ENTRIES(w, 3);
+    e[0] = (struct lu_pstates_entry){.acpi_id = 4, .frequency = 2600, .control = 0x1a00};
+    e[1] = (struct lu_pstates_entry){.acpi_id = 4, .frequency = 1600, .control = 0x1000};
+    e[2] = (struct lu_pstates_entry){.acpi_id = 2, .frequency = 2600, .power = 65000};
+    lu_record_end(w);
+}
+
 static void write_vectors(struct lu_writer *w, uint16_t domid, uint16_t index)
 {
     struct lu_vectors *v = BEGIN(w, VECTORS, domid, index);
@@ -540,6 +566,8 @@ static const struct {
     {LU_REC_PENDING, write_pending},
     {LU_REC_PCI_OWNER, write_pci_owner},
     {LU_REC_IO_TABLES, write_io_tables},
+    {LU_REC_PERFORMANCE, write_performance},
+    {LU_REC_PSTATES, write_pstates},
 };
 
 /* ---- the stream ---- */

@@ -309,22 +309,6 @@ static int bind_translated(void)
     return xc_domain_bind_pt_irq(xch, domid, pirq, PT_IRQ_TYPE_MSI_TRANSLATE, 0, 4, 0, 0);
 }
 
-static int power_states(void)
-{
-    struct xen_platform_op op = {
-        .cmd = XENPF_set_processor_pminfo,
-        .interface_version = XENPF_INTERFACE_VERSION,
-        .u.set_pminfo = {.id = number(arg[0]), .type = XEN_PM_PX},
-    };
-    xencall_handle *call = xencall_open(NULL, 0);
-    struct xen_platform_op *buffer = call ? xencall_alloc_buffer(call, sizeof(op)) : NULL;
-
-    if (!buffer)
-        return -1;
-    *buffer = op;
-    return xencall1(call, __HYPERVISOR_platform_op, (unsigned long)buffer);
-}
-
 /* A pirq of dom0 loses its irq while an event channel is bound to it. Prints the port. */
 static int unmap_bound(void)
 {
@@ -430,7 +414,6 @@ static const struct deed {
     {"bind-translated", "DOMID", 1, bind_translated},
     {"live-patch", "FILE", 1, live_patch},
     {"live-patch-unload", "", 0, live_patch_unload},
-    {"power-states", "ACPI-ID", 1, power_states},
     {"unmap-bound", "", 0, unmap_bound},
     {"close-port", "PORT", 1, close_port},
     {"map-message", "DEVICE", 1, map_message},

@@ -50,6 +50,7 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     &liveupdate_res_pci,
     &liveupdate_res_pirq,
     &liveupdate_res_passthrough,
+    &liveupdate_res_power,
 
     NULL
 };

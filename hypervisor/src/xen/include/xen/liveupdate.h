@@ -98,6 +98,7 @@ extern const struct liveupdate_resource liveupdate_res_pci;
 extern const struct liveupdate_resource liveupdate_res_permissions;
 extern const struct liveupdate_resource liveupdate_res_pirq;
 extern const struct liveupdate_resource liveupdate_res_platform;
+extern const struct liveupdate_resource liveupdate_res_power;
 extern const struct liveupdate_resource liveupdate_res_sched;
 extern const struct liveupdate_resource liveupdate_res_time;
 extern const struct liveupdate_resource liveupdate_res_timer;

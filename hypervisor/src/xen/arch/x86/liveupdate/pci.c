@@ -9,7 +9,8 @@
  *  - PHYSDEVOP_pci_mmcfg_reserved: where configuration space can be accessed
  *    through memory.
  *  - PHYSDEVOP_setup_gsi: gsi.c.
- *  - XENPF_set_processor_pminfo: power states of CPUs.  Not carried: refused.
+ *
+ * (Power states of CPUs: power.c.)
  *
  * save() reads Xen's inventory, plan() replays the calls; a device that a domain
  * drives itself (passthrough) is given to it at once, as it is never without the
@@ -47,23 +48,16 @@
 
 #define CLASS_VGA 0x0300
 
-bool __read_mostly liveupdate_pminfo_known;
-
 /*
  * Source.
  */
 
 static int check_host(void)
 {
-    int rc = 0;
-
     if ( skip_ioapic_setup || !nr_ioapics )
-        rc = liveupdate_refuse(NULL, -EOPNOTSUPP, "no I/O APIC is in use");
-    if ( liveupdate_pminfo_known )
-        rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
-                               "power states of CPUs were set by the hardware domain (xen-acpi-processor)");
+        return liveupdate_refuse(NULL, -EOPNOTSUPP, "no I/O APIC is in use");
 
-    return rc;
+    return 0;
 }
 
 /*

@@ -86,23 +86,12 @@ bool liveupdate_read_rte(unsigned int irq, struct IO_APIC_route_entry *rte);
 /* mpparse.c: has the hardware domain set the GSI up? */
 bool liveupdate_gsi_programmed(unsigned int gsi);
 
-/* --- Told by the hardware domain (pci.c) --- */
-
-extern bool liveupdate_pminfo_known;
-
-/* XENPF_set_processor_pminfo succeeded. */
-static inline void liveupdate_note_pminfo(void)
-{
-    liveupdate_pminfo_known = true;
-}
-
 #else /* !CONFIG_LIVEUPDATE */
 
 static inline void liveupdate_note_irr(void) {}
 static inline void liveupdate_note_vector(unsigned int vector) {}
 static inline bool liveupdate_stray(int irq) { return false; }
 static inline bool liveupdate_irq_held(struct irq_desc *desc) { return false; }
-static inline void liveupdate_note_pminfo(void) {}
 
 #endif
 
