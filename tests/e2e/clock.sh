@@ -3,13 +3,15 @@
 # to the millisecond, and timers of 1, 10 and 100 ms count every period, in dom0 and in a guest with
 # several CPUs.
 # bed: smp=2 timeout=400
+# bed: smp=1 guest=pvh timeout=400
 # bed-long: smp=1,4 updates=5 timeout=300
+# bed-long: smp=1 guest=hvm hvm=1 timeout=400
 
 before() {
     start_xen
     make_guest g1 vcpus=2 memory=128 vif=1
     DOMAINS=g1
-    check "the guest ticks" wait_tick g1 90
+    check "the guest ticks" wait_tick g1 300
     start_clocks g1
     start_watch dom0 g1
     sleep 2

@@ -3,17 +3,22 @@
 # a file system with fsync'ed files, all in flight when the update comes. The front ends use several
 # queues, persistent grants and indirect requests. What was written is verified from dom0 in the end.
 # bed: smp=2 net=e1000e timeout=400
-# bed-long: smp=1 net=e1000e timeout=400
+# bed: smp=1 guest=pvh iommu=vtd net=e1000e timeout=600
+# bed: smp=1 guest=hvm hvm=1 iommu=amdvi net=e1000e timeout=600
+# bed-long: smp=1 net=e1000e iommu=none,amdvi,vtd timeout=600
 # bed-long: smp=4 net=virtio-net timeout=400
 
 before() {
     start_xen
     check "dom0's network card works on the bridge" start_bridged_net
+    # As many queues as the guest has vCPUs, whatever dom0 has.
+    modprobe xen-netback max_queues=2
+    modprobe xen-blkback max_queues=2
     truncate -s 96M /tmp/g1.disk
     check "a file system for the guest" /usr/sbin/mke2fs -q -t ext4 -F /tmp/g1.disk
     make_guest g1 vcpus=2 memory=256 vif=1 disk=96
     DOMAINS=g1
-    check "the guest ticks" wait_tick g1 90
+    check "the guest ticks" wait_tick g1 300
     check_features
     check "the file system is mounted" guest g1 'mkdir -p /mnt; mount -t ext4 /dev/xvda /mnt && mkdir /mnt/files'
 
@@ -55,19 +60,22 @@ all_received() {
 
 # --- What the drivers have agreed on -------------------------------------------------------------
 
+# The disk's number: xvda, or hda of which an HVM guest makes xvda.
+disk() { [ $GUEST = hvm ] && echo 768 || echo 51712; }
+
 check_features() {
     local id=$(cat /run/bed/g1.id)
-    local front=/local/domain/$id/device back=/local/domain/0/backend
-    check_equal "the disk has a queue for each vCPU" "$(xenstore-read $front/vbd/51712/multi-queue-num-queues)" 2
-    check_equal "the network has a queue for each vCPU" "$(xenstore-read $front/vif/0/multi-queue-num-queues)" 2
-    check_equal "the back end keeps grants mapped" "$(xenstore-read $back/vbd/$id/51712/feature-persistent)" 1
-    check_equal "the front end keeps them granted" "$(xenstore-read $front/vbd/51712/feature-persistent)" 1
-    check "the back end takes indirect requests" test "$(xenstore-read $back/vbd/$id/51712/feature-max-indirect-segments)" -gt 11
+    local front=/local/domain/$id/device/vbd/$(disk) back=/local/domain/0/backend/vbd/$id/$(disk)
+    check_equal "the disk has a queue for each vCPU" "$(xenstore-read $front/multi-queue-num-queues)" 2
+    check_equal "the network has a queue for each vCPU" "$(guest_path g1 device/vif/0/multi-queue-num-queues)" 2
+    check_equal "the back end keeps grants mapped" "$(xenstore-read $back/feature-persistent)" 1
+    check_equal "the front end keeps them granted" "$(xenstore-read $front/feature-persistent)" 1
+    check "the back end takes indirect requests" test "$(xenstore-read $back/feature-max-indirect-segments)" -gt 11
 }
 
 # A request with more than 11 pages is an indirect one: larger ones on average are a proof.
 indirect_requests() {
-    local stat=/sys/bus/xen-backend/devices/vbd-$(cat /run/bed/g1.id)-51712/statistics
+    local stat=/sys/bus/xen-backend/devices/vbd-$(cat /run/bed/g1.id)-$(disk)/statistics
     local r=$(cat $stat/rd_req) s=$(cat $stat/rd_sect)
     guest g1 'dd if=/dev/xvda of=/dev/null bs=128k count=64 iflag=direct'
     r=$(($(cat $stat/rd_req) - r)) s=$(($(cat $stat/rd_sect) - s))
