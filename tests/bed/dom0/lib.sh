@@ -184,7 +184,7 @@ make_guest() {
     } >/run/bed/$name.cfg
     xl create -q ${paused:+-p} /run/bed/$name.cfg || return 1
     xl domid $name >/run/bed/$name.id
-    guest_path $name console/tty >/run/bed/$name.tty
+    wait_for 60 has_tty $name || return 1
     if [ -n "$emulated" ]; then
         guest_path $name serial/0/tty >/run/bed/$name.tty
         # xenconsoled does not keep what the device model's serial line says.
@@ -214,8 +214,8 @@ find_guest() {
     xl domid $1 >/run/bed/$1.id && wait_for 60 has_tty $1 || return 1
     echo "$CONSOLES/guest-${2:-$1}.log" >/run/bed/$1.log
 }
-# After a reboot, the name is there before the console is.
-has_tty() { guest_path $1 console/tty >/run/bed/$1.tty 2>/dev/null && [ -s /run/bed/$1.tty ]; }
+# The name is there before the console is, whose entry is empty at first.
+has_tty() { guest_path $1 console/tty >/run/bed/$1.tty 2>/dev/null && [ "$(guest_tty $1)" ]; }
 # A network card of its own that a guest drives (passthrough), in the outside's network.
 has_card() { guest $1 'for i in 1 2 3 4 5 6 7 8 9 10; do test -e /sys/class/net/eth0 && exit 0; sleep 1; done; exit 1'; }
 reaches_outside() {
