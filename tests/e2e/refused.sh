@@ -148,7 +148,7 @@ after() {
     provoke trace
     provoked platform "trace buffers are allocated (xentrace)"
     powerstates odd
-    provoked power "power states of CPUs cannot be told again: they are of an unknown kind"
+    provoked power "power states of CPUs cannot be told again: <text>"
     d=$(provoke create-pv)
     provoke profile $d
     provoked features "is profiled (xenoprof)" $d
