@@ -2,20 +2,20 @@
 /*
  * Live update: power states of CPUs.
  *
- * Xen does not interpret the ACPI tables' methods.  The hardware domain does, tells
- * Xen once (XENPF_set_processor_pminfo, xen-acpi-processor), and will not tell
- * again.  What it said is kept as it was said, and repeated to the target by the
- * functions that the hypercall uses: idle states (Cx), and performance states (Px)
- * with what they belong to.  A driver of Xen's own that ignores it (mwait-idle)
- * does so once more.
+ * Xen does not interpret the methods of the ACPI tables.  The hardware domain
+ * does, tells Xen once (XENPF_set_processor_pminfo, xen-acpi-processor), and will
+ * not tell again.  What it said is kept as it was said, and repeated to the target
+ * by the functions that the hypercall uses: idle states (Cx), and performance
+ * states (Px) with what they belong to.  A driver of Xen's own that ignores it
+ * (mwait-idle) does so once more.
  *
- * The target asks for the states where the hypercall copies them from the
- * hardware domain: liveupdate_copy_cx() and liveupdate_copy_px().
+ * Where these functions copy the states from the hardware domain, the target has
+ * them from here: liveupdate_copy_cx() and liveupdate_copy_px().
  *
  * What xenpm changed on top of it is not carried.
  *
- * Carried: idle states and performance states of CPUs, as the hardware domain told
- * them.
+ * Carried: idle states and performance states of CPUs, as the hardware domain
+ * told them.
  */
 
 #include <xen/acpi.h>
