@@ -13,15 +13,18 @@
  *    written to a device: pirq_guest_bind() leaves the hardware alone while
  *    liveupdate_restoring, and an interrupt that comes all the same is only
  *    remembered (liveupdate_irq_held()).
- *  - commit(): messages and routing entries are written, then unmasked.
+ *  - commit(): messages and routing entries are written, then unmasked, but for
+ *    lines that are level triggered.
  *  - resume(): what came in between is given to the domains once more; see
  *    pending.c.  What cannot be known (an edge while the line was masked) is
  *    made up for by one spurious event for each pirq that is not level
- *    triggered, unless liveupdate-spurious=no.
+ *    triggered, unless liveupdate-spurious=no.  Lines that are level triggered
+ *    are unmasked.
  *
  * An EOI that a domain still owes is not waited for: Xen forces it one
  * millisecond after the interrupt anyway (irq_guest_eoi_timer_fn()), and a line
- * that is still asserted interrupts again as soon as it is unmasked.
+ * that is still asserted interrupts again as soon as it is unmasked.  It would do
+ * so every millisecond until the domain runs: that is why such lines come last.
  *
  * An HVM guest gets interrupts of its own devices by its emulated interrupt
  * controllers: "passthrough" binds those.
@@ -547,6 +550,11 @@ static const struct vcpu *pirq_target(const struct domain *d,
     return d->vcpu[gmsi->dest_vcpu_id >= 0 ? gmsi->dest_vcpu_id : 0];
 }
 
+static bool is_level_triggered(const struct irq_desc *desc)
+{
+    return guest_action(desc)->ack_type != ACKTYPE_NONE && !desc->msi_desc;
+}
+
 /* What pirq_guest_bind() has left out. */
 static void start_irq(struct domain *d, struct irq_desc *desc,
                       const struct pirq *info)
@@ -565,8 +573,8 @@ static void start_irq(struct domain *d, struct irq_desc *desc,
 
     if ( desc->handler->set_affinity && !opt_noirqbalance )
         desc->handler->set_affinity(desc, cpumask_of(v->processor));
-    /* A message is started by liveupdate_msi_unmask(). */
-    if ( !desc->msi_desc )
+    /* A message is started by liveupdate_msi_unmask(), a level by resume(). */
+    if ( !desc->msi_desc && !is_level_triggered(desc) )
         desc->handler->startup(desc);
 }
 
@@ -616,7 +624,7 @@ static void pirq_resume_one(struct domain *d, const struct lu_pirqs_entry *e)
     const irq_guest_action_t *action;
     struct irq_desc *desc;
     unsigned long flags;
-    bool fired;
+    bool fired, last;
 
     desc = pirq_spin_lock_irq_desc(info, &flags);
     if ( !desc )
@@ -629,12 +637,17 @@ static void pirq_resume_one(struct domain *d, const struct lu_pirqs_entry *e)
     fired = liveupdate_pending_irq(e->irq) || (desc->status & IRQ_PENDING) ||
             (e->flags & LU_PIRQF_FIRED);
     /* Others who share the line have to be told as well. */
-    if ( action->guest[action->nr_guests - 1] == d )
+    last = action->guest[action->nr_guests - 1] == d;
+    if ( last )
         desc->status &= ~IRQ_PENDING;
 
     /* A level interrupts again by itself. */
-    if ( action->ack_type != ACKTYPE_NONE && !desc->msi_desc )
+    if ( is_level_triggered(desc) )
+    {
         fired = false;
+        if ( last )
+            desc->handler->startup(desc);
+    }
     else if ( fired )
         liveupdate_nr_reinjected++;
     /* A guest that sees messages by itself is not to see one that it has masked. */
