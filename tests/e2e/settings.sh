@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the toolstack has set up for a domain stays: scheduling, pinning, pauses, shutdown, permissions. So does what
 # dom0 has told of the power states of CPUs, from one update to the next.
-# bed: smp=2 mem=3584 updates=2 timeout=300 xen_args="liveupdate=64M lapic_timer_c2_ok"
+# bed: smp=2 mem=3584 updates=3 timeout=300 xen_args="liveupdate=64M lapic_timer_c2_ok"
 
 before() {
     start_xen
@@ -31,6 +31,18 @@ before() {
 after_each() {
     power_records >/run/bed/power.$1
     save_file /run/bed/power.$1
+    # A vCPU is offline in the first update, online in the second, offline in the third.
+    case $1 in
+    1)
+        check "g1 has one CPU still" has_cpus g1 1
+        xl vcpu-set g1 2
+        check "its other CPU comes online" wait_for 30 cpu_comes g1 1
+        ;;
+    2)
+        xl vcpu-set g1 1
+        check "and goes offline again" wait_for 30 has_cpus g1 1
+        ;;
+    esac
 }
 
 # What the last update told of power states, bottom up: a record's type is its end.

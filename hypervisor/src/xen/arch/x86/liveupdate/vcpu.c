@@ -179,6 +179,9 @@ static int save_registers(struct lu_writer *w, struct vcpu *v)
         if ( !c.nat )
             return -ENOSPC;
         arch_get_info_guest(v, c);
+        /* It would also say so of one that was online when it was set up. */
+        if ( v->pause_flags & VPF_down )
+            c.nat->flags &= ~VGCF_online;
     }
 
     lu_record_end(w);
@@ -319,6 +322,8 @@ static int restore_context(struct vcpu *v, const struct lu_record *r)
         v->arch.user_regs.rsp = rsp;
         /* Accepted once, even if the guest has changed CR4.DE since. */
         v->arch.dr7 = c.nat->debugreg[7];
+        /* Says nothing of later on: the vCPU may go offline. */
+        v->arch.pv.vgc_flags &= ~VGCF_online;
     }
 
     free_vcpu_guest_context(c.nat);
