@@ -233,7 +233,7 @@ static int cf_check power_check(struct domain *unused)
     return rc;
 }
 
-static int save_cstates(struct lu_writer *w, const struct told *t)
+static int cf_check save_cstates(struct lu_writer *w, const struct told *t)
 {
     unsigned int i;
 
@@ -273,7 +273,8 @@ static void describe_register(struct lu_performance_entry *e, unsigned int i,
     e->bit_offset[i] = reg->bit_offset;
 }
 
-static int save_performance(struct lu_writer *w, const struct told *t)
+static int cf_check save_performance(struct lu_writer *w,
+                                     const struct told *t)
 {
     struct lu_performance_entry *e;
 
@@ -296,7 +297,7 @@ static int save_performance(struct lu_writer *w, const struct told *t)
     return 0;
 }
 
-static int save_pstates(struct lu_writer *w, const struct told *t)
+static int cf_check save_pstates(struct lu_writer *w, const struct told *t)
 {
     unsigned int i;
 
@@ -358,7 +359,8 @@ static int cf_check power_save(struct lu_writer *w, struct domain *unused)
                  __alignof__(*(array)))                             \
      : NULL)
 
-static int __init plan_cstate(const struct lu_record *r, unsigned int i)
+static int __init cf_check plan_cstate(const struct lu_record *r,
+                                       unsigned int i)
 {
     struct lu_cstates_entry e;
     struct xen_processor_cx *states;
@@ -403,7 +405,8 @@ get_register(const struct lu_performance_entry *e, unsigned int i)
     };
 }
 
-static int __init plan_performance(const struct lu_record *r, unsigned int i)
+static int __init cf_check plan_performance(const struct lu_record *r,
+                                            unsigned int i)
 {
     struct lu_performance_entry e;
     struct told *t;
@@ -423,7 +426,8 @@ static int __init plan_performance(const struct lu_record *r, unsigned int i)
     return 0;
 }
 
-static int __init plan_pstate(const struct lu_record *r, unsigned int i)
+static int __init cf_check plan_pstate(const struct lu_record *r,
+                                       unsigned int i)
 {
     struct lu_pstates_entry e;
     struct xen_processor_px *states;
