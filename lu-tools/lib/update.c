@@ -201,8 +201,9 @@ static enum xenlu_code wait_outcome(struct xenlu *lu, uint32_t before, enum xenl
         if (query.phase == XEN_LIVEUPDATE_PHASE_idle) {
             bool jumped = r->generation != before;
 
+            /* Once more: the last phase may have ended between the two. */
             if (r->state == wanted && jumped == (wanted == XENLU_STATE_DONE))
-                return XENLU_OK;
+                return xenlu_get_result(lu, r, err);
             if (r->state == XENLU_STATE_FAILED)
                 return attempt_failed(r, err);
         }

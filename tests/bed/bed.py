@@ -228,13 +228,14 @@ class Run:
         return "tcg,thread=" + ("multi" if int(self.settings["SMP"]) <= idle_cpus() + 0.5 else "single")
 
     def pin(self):
-        """With one emulated CPU, QEMU gets one real CPU: the idlest, if not another was chosen.
+        """With one emulated CPU, or one thread for all, QEMU gets one real CPU: the idlest, if not another was chosen.
 
         It notes a pending interrupt in a word that its SVM emulation changes without the lock, by one
         instruction. On two real CPUs one of two changes may get lost, and the emulated CPU halts for ever with
-        an interrupt pending. That is as likely with more CPUs, but half of their speed would be too high a price.
+        an interrupt pending. That is as likely with a thread for each of several CPUs, but half of their speed would be
+        too high a price.
         """
-        if int(self.settings["SMP"]) > 1:
+        if int(self.settings["SMP"]) > 1 and "thread=single" not in self.settings["ACCEL"]:
             return []
         return ["taskset", "-c", str(idlest_cpu() if self.cpu is None else self.cpu)]
 
