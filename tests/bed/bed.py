@@ -17,6 +17,7 @@ after TIMEOUT seconds (see DEFAULTS). Results arrive over a debug port of QEMU (
 console, so that a message of Xen in the middle of a line cannot lose one.
 """
 import argparse
+import collections
 import gzip
 import itertools
 import os
@@ -129,6 +130,14 @@ def run_name(scenario, settings):
     parts = [Path(scenario).stem, "smp" + settings.get("SMP", DEFAULTS["SMP"])]
     parts += [settings[k] for k in ("GUEST", "NET", "IOMMU", "UPDATE") if settings.get(k) and settings[k] != DEFAULTS[k]]
     return "-".join(parts)
+
+
+def number_names(names):
+    """The same names, of which those that were there before get a number: a, b, a-2, a-3."""
+    seen = collections.Counter()
+    for name in names:
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}-{seen[name]}"
 
 
 def has_qemu(settings):
@@ -520,13 +529,13 @@ def main():
 
     passed = True
     runs = variants(args.scenario) or variants(args.scenario, True)
-    for n, settings in enumerate(runs, 1):
+    names = number_names(args.name or run_name(args.scenario, settings) for settings in runs)
+    for settings, name in zip(runs, names):
         def show(line):
             if not args.report:
                 print(line, flush=True)
             elif line.startswith(("#", "not ok")):
                 print(line.removeprefix("# "), flush=True)
-        name = f"{args.name}-{n}" if args.name and n > 1 else args.name
         run = Run(args.scenario, settings, name, show)
         passed = run.run() and passed
         failed = sum(not ok for ok, _ in run.results)
