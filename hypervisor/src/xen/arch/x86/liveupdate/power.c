@@ -55,17 +55,26 @@ static const struct told *telling;
 
 static struct told *find(uint32_t acpi_id)
 {
-    struct told *t;
+    /* A CPU's states come one after the other.  None is ever freed. */
+    static struct told *last;
+    struct told *t = last;
+
+    if ( t && t->acpi_id == acpi_id )
+        return t;
 
     list_for_each_entry ( t, &told_list, list )
         if ( t->acpi_id == acpi_id )
+        {
+            last = t;
             return t;
+        }
 
     t = xzalloc(struct told);
     if ( t )
     {
         t->acpi_id = acpi_id;
         list_add_tail(&t->list, &told_list);
+        last = t;
     }
 
     return t;
