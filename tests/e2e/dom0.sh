@@ -2,7 +2,7 @@
 # dom0 alone lives on: its time, its memory, its processes on every CPU.
 # bed: smp=1,4 accel=tcg,thread=single timeout=240
 # bed-long: smp=2 timeout=240
-# bed: smp=2 update=kexec-tools timeout=240
+# bed: smp=2 accel=tcg,thread=single update=kexec-tools timeout=240
 
 before() {
     start_xen
