@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Each test kernel of tests/guests/ finds the thing that it holds unharmed, after an update and after the one back.
 # bed: smp=2 updates=2 mem=3584 timeout=600
-# bed: smp=1 guest=pvh updates=2 mem=3584 timeout=400
-# bed: smp=1 iommu=amdvi updates=2 mem=3584 timeout=400
+# bed: smp=1 guest=pvh updates=2 mem=3584 timeout=600
+# bed: smp=1 iommu=amdvi updates=2 mem=3584 timeout=600
 # bed-long: smp=1 iommu=vtd updates=2 mem=3584 timeout=400
 # bed-long: smp=1 guest=pvh iommu=amdvi,vtd updates=2 mem=3584 timeout=400
 
