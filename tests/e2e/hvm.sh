@@ -4,7 +4,7 @@
 # (Guests with PV drivers: guest.sh.)
 # The second update finds the guest in the middle of an access that its device model has not answered.
 # bed: smp=1 hvm=1 updates=2 timeout=900
-# bed-long: smp=1 hvm=1 iommu=amdvi,vtd updates=2 timeout=600
+# bed-long: smp=1 hvm=1 iommu=amdvi,vtd updates=2 timeout=900
 
 before() {
     start_xen

@@ -3,8 +3,8 @@
 # bed: smp=2 updates=2 mem=3584 timeout=600
 # bed: smp=1 guest=pvh updates=2 mem=3584 timeout=600
 # bed: smp=1 iommu=amdvi updates=2 mem=3584 timeout=600
-# bed-long: smp=1 iommu=vtd updates=2 mem=3584 timeout=400
-# bed-long: smp=1 guest=pvh iommu=amdvi,vtd updates=2 mem=3584 timeout=400
+# bed-long: smp=1 iommu=vtd updates=2 mem=3584 timeout=600
+# bed-long: smp=1 guest=pvh iommu=amdvi,vtd updates=2 mem=3584 timeout=600
 
 # The kernel "domid" runs under these domids, besides the one it gets; 32751 is the highest there is.
 DOMIDS="100 20000 32751"

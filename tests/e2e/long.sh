@@ -205,7 +205,7 @@ choose_domains() {
     # What each domain has: an update changes none of it.
     account
     cp /run/bed/long/domains /run/bed/long/domains.before
-    echo $OF_XEN >/run/bed/long/xen
+    XEN_BEFORE=$OF_XEN
     show_account "before the next update"
 }
 
@@ -253,7 +253,7 @@ PAGES
     # Operations may cost Xen memory (grant and event channel tables grow). Updates do not, all together, but for a few
     # pages that Xen allocates when they are first used, and 2 MiB of the frame table: it begins in what the slot has left
     # beside image and stream, which is a superpage less than before when the guests' part of the stream comes in.
-    UPDATES_COST=$((UPDATES_COST + OF_XEN - $(cat /run/bed/long/xen)))
+    UPDATES_COST=$((UPDATES_COST + OF_XEN - XEN_BEFORE))
     check "$1: updates have cost Xen $UPDATES_COST pages so far, no more than 520" test $UPDATES_COST -le 520
     for g in $DOMAINS; do check_equal "$1: $g: memory and registers" "$(memory_errors $g)" "0 0 "; done
     [ $1 = "$UPDATES" ] || {

@@ -7,9 +7,9 @@
 # each EOI loses a line's rise now and then, without any update.)
 # bed: smp=1 iommu=amdvi,vtd net=virtio-net timeout=300 qemu_args="-device e1000e,romfile="
 # bed: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile="
-# bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=600 qemu_args="-device e1000e,romfile="
-# bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=600 qemu_args="-device e1000e,romfile=" args=interrupts=lines
-# bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 timeout=600 qemu_args="-device e1000e,romfile=" args=interrupts=events
+# bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile="
+# bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=lines
+# bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=events
 # bed-long: smp=1 iommu=amdvi,vtd net=virtio-net updates=3 timeout=400 qemu_args="-device e1000e,romfile="
 
 RING=256 # QEMU's virtio-net
