@@ -57,27 +57,22 @@ static struct told *find(uint32_t acpi_id)
 {
     /* A CPU's states come one after the other.  None is ever freed. */
     static struct told *last;
-    struct told *t = last;
 
-    if ( t && t->acpi_id == acpi_id )
-        return t;
+    if ( last && last->acpi_id == acpi_id )
+        return last;
 
-    list_for_each_entry ( t, &told_list, list )
-        if ( t->acpi_id == acpi_id )
-        {
-            last = t;
-            return t;
-        }
+    list_for_each_entry ( last, &told_list, list )
+        if ( last->acpi_id == acpi_id )
+            return last;
 
-    t = xzalloc(struct told);
-    if ( t )
+    last = xzalloc(struct told);
+    if ( last )
     {
-        t->acpi_id = acpi_id;
-        list_add_tail(&t->list, &told_list);
-        last = t;
+        last->acpi_id = acpi_id;
+        list_add_tail(&last->list, &told_list);
     }
 
-    return t;
+    return last;
 }
 
 /*
