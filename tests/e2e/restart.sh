@@ -56,7 +56,6 @@ after_each() {
     esac
 }
 
-has_other_id() { [ -n "$(xl domid $1)" ] && [ "$(xl domid $1)" != $2 ] && find_guest $1; }
 only_g1_is_left() { [ "$(xl list | awk 'NR > 1 { print $1 }' | tr '\n' ' ')" = "Domain-0 g1 " ]; }
 
 after() {

@@ -127,7 +127,7 @@ migrate() { xl migrate -s /bed/ssh $1 localhost && find_guest $1 $1--incoming; }
 end_guests() {
     local old=$(cat /run/bed/g1.id)
     check "xl reboot" xl reboot g1
-    check "the guest has another domid" wait_for 60 has_other_id g1 $old
+    check "the guest has another domid" wait_for 120 has_other_id g1 $old
     check "and ticks" wait_tick g1 90
     free_pages >/run/bed/free.with-guest
     check "xl destroy" xl destroy g1
@@ -141,8 +141,6 @@ end_guests() {
     check "xl destroy of the new guest" xl destroy g2
     check_equal "nothing is left of all these" "$(xl list | awk 'NR > 1 { print $1 }')" Domain-0
 }
-
-has_other_id() { [ -n "$(xl domid $1)" ] && find_guest $1 && [ "$(cat /run/bed/$1.id)" != $2 ]; }
 
 # At least the guest's own pages: page tables and Xen's structures for it come on top. (ten.sh
 # counts to the page what an update costs.)

@@ -216,6 +216,12 @@ find_guest() {
 }
 # The name is there before the console is, whose entry is empty at first.
 has_tty() { guest_path $1 console/tty >/run/bed/$1.tty 2>/dev/null && [ "$(guest_tty $1)" ]; }
+# has_other_id NAME OLD: the guest was made again. While the old one goes, find_guest would wait for a console that
+# does not come.
+has_other_id() {
+    local id=$(xl domid $1)
+    [ -n "$id" ] && [ "$id" != $2 ] && find_guest $1
+}
 # A network card of its own that a guest drives (passthrough), in the outside's network.
 has_card() { guest $1 'for i in 1 2 3 4 5 6 7 8 9 10; do test -e /sys/class/net/eth0 && exit 0; sleep 1; done; exit 1'; }
 reaches_outside() {
