@@ -158,12 +158,10 @@ op_reboot() {
 
     DONE=reboot
     guest_bg $1 'sleep 1; reboot -f'
-    wait_for 180 is_another $1 $old || return 1
-    find_guest $1
+    wait_for 180 has_other_id $1 $old || return 1
     rm -f /run/bed/long/$1.*
     wait_tick $1 600 && watch_memory $1
 }
-is_another() { local id=$(xl domid $1); [ "$id" ] && [ "$id" != $2 ]; }
 
 op_destroy() {
     DONE="destroy, create"
