@@ -3,7 +3,7 @@
  * tcpsum listen PORT STATUS | tcpsum connect HOST PORT STATUS
  *
  * One TCP connection that carries a known pseudo-random stream each way; each
- * end checks every byte it receives. About 1 MiB/s each way, so that a machine
+ * end checks every byte it receives. About 256 KiB/s each way, so that a machine
  * in an emulator has time for other things. On SIGTERM an end stops sending
  * and reads on until the other does so too. Reported: connected, sent,
  * received, mismatches, error (errno of a broken connection: a reset is 104),
@@ -20,7 +20,7 @@
 #define SEED_LISTENER    0x1157e4e4
 #define SEED_CONNECTOR   0xc044ec74
 #define CHUNK            8192
-#define SEND_INTERVAL_NS (NS_PER_SEC / 128)
+#define SEND_INTERVAL_NS (NS_PER_SEC / 32)
 #define DRAIN_NS         (10 * NS_PER_SEC)
 
 struct end {
