@@ -774,6 +774,59 @@ static enum lu_verdict check_passthrough(const struct check *c)
     return LU_OK;
 }
 
+/* ---- cpupools ---- */
+
+static bool is_cpupool(const struct check *c, uint32_t cpupool)
+{
+    const struct lu_record *pools = lu_record_find(c->s, NULL, LU_REC_CPUPOOLS, LU_ANY_DOMID);
+    struct lu_cpupools_entry e;
+    uint32_t i;
+
+    for (i = 0; pools && i < pools->nr; i++) {
+        GET(pools, i, &e);
+        if (e.cpupool == cpupool)
+            return true;
+    }
+
+    return false;
+}
+
+static enum lu_verdict check_cpupools(const struct check *c)
+{
+    const struct lu_record *r;
+    struct lu_cpupools_entry pool;
+    struct lu_cpupool_cpus_entry cpu;
+    struct lu_cpupool fixed;
+    uint32_t i, last = 0;
+
+    for_each_record(c, r, LU_REC_CPUPOOLS) {
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &pool);
+            if (i ? pool.cpupool <= last : pool.cpupool)
+                return bad(c, r, "cpupools do not ascend from 0");
+            last = pool.cpupool;
+        }
+        if (last == LU_CPUPOOL_NONE)
+            return bad(c, r, "cpupool");
+    }
+
+    for_each_record(c, r, LU_REC_CPUPOOL_CPUS) {
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &cpu);
+            if (cpu.cpupool != LU_CPUPOOL_NONE && !is_cpupool(c, cpu.cpupool))
+                return bad(c, r, "CPU of a cpupool that CPUPOOLS does not name");
+        }
+    }
+
+    for_each_record(c, r, LU_REC_CPUPOOL) {
+        LU_FIXED(r, &fixed);
+        if (!is_cpupool(c, fixed.cpupool))
+            return bad(c, r, "cpupool that CPUPOOLS does not name");
+    }
+
+    return LU_OK;
+}
+
 /* ---- power states ---- */
 
 /* Both are in the order of CPUs in which they were told. */
@@ -890,6 +943,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
         verdict = check_passthrough(&c);
     if (!verdict)
         verdict = check_pstates(&c);
+    if (!verdict)
+        verdict = check_cpupools(&c);
 
     return verdict;
 }

@@ -8,7 +8,7 @@ before() {
     start_xen
     provoked platform "performance counters are virtualised (vpmu)"
     provoked features "vCPU <number> uses performance counters (vpmu)" 0
-    provoked sched "vCPUs are scheduled in groups (sched-gran)" 0
+    provoked cpupool "cpupool <number>: vCPUs are scheduled in groups (sched-gran)"
     provoked memmap "the host supports memory hotplug"
     refusals_summary refused-boot.sh
 }

@@ -14,34 +14,11 @@ before() {
     G2=$(xl domid g2)
     check "nothing is refused" nothing_refused
 
-    provoke_scheduling
     provoke_memory
     provoke_interrupts
     provoke_hvm
     provoke_observers
     check "nothing is refused any more" nothing_refused
-}
-
-# second_pool SCHEDULER: CPU 1 alone.
-second_pool() {
-    printf 'name="%s"\nsched="%s"\ncpus=["1"]\n' $1 $1 >/tmp/pool
-    xl cpupool-create /tmp/pool
-}
-
-provoke_scheduling() {
-    local d
-
-    xl cpupool-cpu-remove Pool-0 1
-    provoked platform "not every CPU is in cpupool 0"
-    second_pool credit
-    # An empty one: in a debug build of Xen 4.17 a running domain leaves damage behind when it leaves the pool.
-    d=$(provoke create-pv)
-    provoke move-pool $d 1
-    provoked sched "is in cpupool <number>" $d
-    provoke move-pool $d 0
-    provoke destroy $d
-    xl cpupool-destroy credit
-    xl cpupool-cpu-add Pool-0 1
 }
 
 provoke_memory() {
@@ -154,8 +131,8 @@ after() {
     provoked features "is profiled (xenoprof)" $d
     # The last one: this scheduler of Xen 4.17 does not survive the removal of its CPU.
     xl cpupool-cpu-remove Pool-0 1
-    second_pool rtds
-    provoke move-pool $d 1
-    provoked sched "scheduler <text> is not carried" $d
+    printf 'name="rtds"\nsched="rtds"\ncpus=["1"]\n' >/tmp/pool
+    xl cpupool-create /tmp/pool
+    provoked cpupool "cpupool <number>: scheduler <text> is not carried"
     refusals_summary refused.sh
 }

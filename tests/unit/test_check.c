@@ -169,6 +169,17 @@ static const struct rule rules[] = {
      LU_REC_PSTATES,
      {{LU_REC_PSTATES, 0, 0, 0, "acpi_id", 2}}},
 
+    /* Cpupools. */
+    {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 0, "cpupool", 1}}},
+    {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 2, "cpupool", 1}}},
+    {"cpupool", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 2, "cpupool", LU_CPUPOOL_NONE}}},
+    {"CPU of a cpupool that CPUPOOLS does not name",
+     LU_REC_CPUPOOL_CPUS,
+     {{LU_REC_CPUPOOL_CPUS, 0, 0, 1, "cpupool", 3}}},
+    {"cpupool that CPUPOOLS does not name",
+     LU_REC_CPUPOOL,
+     {{LU_REC_CPUPOOL, 1, 0, FIXED, "cpupool", 2}}},
+
     /* Devices, IOMMUs. */
     {"device of a domain that is not there",
      LU_REC_PCI_OWNER,

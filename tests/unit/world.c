@@ -487,6 +487,44 @@ static void write_pstates(struct lu_writer *w, uint16_t domid, uint16_t index)
     lu_record_end(w);
 }
 
+static void write_cpupools(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_cpupools_entry *e;
+
+    BEGIN(w, CPUPOOLS, domid, index);
+    e = ENTRIES(w, 3);
+    e[0] = (struct lu_cpupools_entry){.ratelimit_us = 1000, .scheduler = "credit2"};
+    e[1] = (struct lu_cpupools_entry){.cpupool = 1,
+                                      .ratelimit_us = 1000,
+                                      .tslice_ms = 30,
+                                      .scheduler = "credit"};
+    e[2] = (struct lu_cpupools_entry){.cpupool = 4, .scheduler = "null"};
+    lu_record_end(w);
+}
+
+static void write_cpupool_cpus(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_cpupool_cpus_entry *e;
+
+    BEGIN(w, CPUPOOL_CPUS, domid, index);
+    e = ENTRIES(w, 3);
+    e[0] = (struct lu_cpupool_cpus_entry){.apic_id = 0, .cpupool = 0};
+    e[1] = (struct lu_cpupool_cpus_entry){.apic_id = 2, .cpupool = 4};
+    e[2] = (struct lu_cpupool_cpus_entry){.apic_id = 4, .cpupool = LU_CPUPOOL_NONE};
+    lu_record_end(w);
+}
+
+static void write_cpupool(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_cpupool *c;
+
+    if (domid != world_domid[1])
+        return;
+    c = BEGIN(w, CPUPOOL, domid, index);
+    c->cpupool = 4;
+    lu_record_end(w);
+}
+
 static void write_vectors(struct lu_writer *w, uint16_t domid, uint16_t index)
 {
     struct lu_vectors *v = BEGIN(w, VECTORS, domid, index);
@@ -568,6 +606,9 @@ static const struct {
     {LU_REC_IO_TABLES, write_io_tables},
     {LU_REC_PERFORMANCE, write_performance},
     {LU_REC_PSTATES, write_pstates},
+    {LU_REC_CPUPOOLS, write_cpupools},
+    {LU_REC_CPUPOOL_CPUS, write_cpupool_cpus},
+    {LU_REC_CPUPOOL, write_cpupool},
 };
 
 /* ---- the stream ---- */

@@ -157,11 +157,6 @@ static int stubdom(void)
     return xc_domain_set_target(xch, number(arg[0]), number(arg[1]));
 }
 
-static int move_pool(void)
-{
-    return xc_cpupool_movedomain(xch, number(arg[1]), number(arg[0]));
-}
-
 /* --- Memory --- */
 
 static int log_dirty(void)
@@ -397,7 +392,6 @@ static const struct deed {
     {"destroy", "DOMID", 1, destroy},
     {"zombie", "", 0, zombie},
     {"stubdom", "DOMID TARGET", 2, stubdom},
-    {"move-pool", "DOMID POOL", 2, move_pool},
     {"log-dirty", "DOMID", 1, log_dirty},
     {"log-dirty-off", "DOMID", 1, log_dirty_off},
     {"claim", "DOMID PAGES", 2, claim},

@@ -88,8 +88,6 @@ static int cf_check platform_check(struct domain *unused)
               "live patches are loaded");
     REFUSE_IF(NULL, trace_buffers_exist(), -EOPNOTSUPP,
               "trace buffers are allocated (xentrace)");
-    REFUSE_IF(NULL, !cpumask_equal(cpupool_valid_cpus(cpupool0), &cpu_online_map),
-              -EOPNOTSUPP, "not every CPU is in cpupool 0");
 
     return rc;
 }

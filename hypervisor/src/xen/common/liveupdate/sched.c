@@ -15,39 +15,84 @@
  *
  * Physical CPUs are named by APIC id, and NUMA nodes by where their memory is.
  *
- * Carried: weights, caps and other parameters of credit2 and credit, hard and
- * soft affinities, nodes; what a vCPU waits for, its pauses, how long it has
- * been in which state.
+ * Carried: weights, caps and other parameters of credit2 and credit, the
+ * cpupool; hard and soft affinities, nodes; what a vCPU waits for, its pauses,
+ * how long it has been in which state.
  */
 
 #include <xen/ioreq.h>
 
-/* The schedulers whose parameters struct lu_sched can hold, as in sched=. */
-static bool lu_sched_carried(const struct scheduler *s)
+/* Has it a name in sched=, and are its parameters known here? */
+bool liveupdate_scheduler_carried(const struct scheduler *s)
 {
     return s->sched_id == XEN_SCHEDULER_CREDIT2 ||
            s->sched_id == XEN_SCHEDULER_CREDIT ||
            s->sched_id == XEN_SCHEDULER_NULL;
 }
 
-static int cf_check lu_sched_check(struct domain *d)
+/* Name and parameters of @s as a whole. */
+int liveupdate_scheduler_get(const struct scheduler *s,
+                             struct lu_cpupools_entry *e)
 {
-    const struct scheduler *s = dom_scheduler(d);
-    int rc = 0;
+    struct xen_sysctl_scheduler_op op = {
+        .sched_id = s->sched_id,
+        .cmd = XEN_SYSCTL_SCHEDOP_getinfo,
+    };
+    int rc;
 
-    if ( d->cpupool->cpupool_id )
-        rc = liveupdate_refuse(d, -EOPNOTSUPP, "is in cpupool %u",
-                               d->cpupool->cpupool_id);
+    strlcpy(e->scheduler, s->opt_name, sizeof(e->scheduler));
+    if ( s->sched_id == XEN_SCHEDULER_NULL )
+        return 0;
 
-    if ( cpupool_get_granularity(d->cpupool) != 1 )
-        rc = liveupdate_refuse(d, -EOPNOTSUPP,
-                               "vCPUs are scheduled in groups (sched-gran)");
+    rc = sched_adjust_cpupool(s, &op);
+    if ( rc )
+        return rc;
 
-    if ( !lu_sched_carried(s) )
-        rc = liveupdate_refuse(d, -EOPNOTSUPP, "scheduler %s is not carried",
-                               s->opt_name);
+    if ( s->sched_id == XEN_SCHEDULER_CREDIT2 )
+        e->ratelimit_us = op.u.sched_credit2.ratelimit_us;
+    else
+    {
+        e->ratelimit_us = op.u.sched_credit.ratelimit_us;
+        e->tslice_ms = op.u.sched_credit.tslice_ms;
+        e->migration_delay_us = op.u.sched_credit.vcpu_migr_delay_us;
+    }
 
-    return rc;
+    return 0;
+}
+
+int liveupdate_scheduler_set(const struct scheduler *s,
+                             const struct lu_cpupools_entry *e)
+{
+    struct xen_sysctl_scheduler_op op = {
+        .sched_id = s->sched_id,
+        .cmd = XEN_SYSCTL_SCHEDOP_putinfo,
+    };
+    struct lu_cpupools_entry now = {};
+    int rc = liveupdate_scheduler_get(s, &now);
+
+    if ( rc )
+        return rc;
+
+    if ( strncmp(e->scheduler, now.scheduler, sizeof(now.scheduler)) )
+        return liveupdate_refuse(NULL, -EINVAL, "scheduler %.16s is now %s",
+                                 e->scheduler, now.scheduler);
+
+    /* It prints what it does, so let it do only what has to be done. */
+    if ( e->ratelimit_us == now.ratelimit_us &&
+         e->tslice_ms == now.tslice_ms &&
+         e->migration_delay_us == now.migration_delay_us )
+        return 0;
+
+    if ( s->sched_id == XEN_SCHEDULER_CREDIT2 )
+        op.u.sched_credit2.ratelimit_us = e->ratelimit_us;
+    else
+    {
+        op.u.sched_credit.ratelimit_us = e->ratelimit_us;
+        op.u.sched_credit.tslice_ms = e->tslice_ms;
+        op.u.sched_credit.vcpu_migr_delay_us = e->migration_delay_us;
+    }
+
+    return sched_adjust_cpupool(s, &op);
 }
 
 static int cf_check lu_sched_quiesce(struct domain *d)
@@ -90,38 +135,54 @@ static int cf_check lu_sched_quiesce(struct domain *d)
 static int lu_get_params(const struct domain *d, struct lu_sched *rec)
 {
     struct scheduler *s = dom_scheduler(d);
-    struct xen_domctl_scheduler_op dom = {
+    struct xen_domctl_scheduler_op op = {
         .sched_id = s->sched_id,
         .cmd = XEN_DOMCTL_SCHEDOP_getinfo,
     };
-    struct xen_sysctl_scheduler_op sys = {
-        .sched_id = s->sched_id,
-        .cmd = XEN_SYSCTL_SCHEDOP_getinfo,
-    };
-    int rc;
+    struct lu_cpupools_entry all = {};
+    int rc = liveupdate_scheduler_get(s, &all);
+
+    if ( rc )
+        return rc;
+
+    strlcpy(rec->scheduler, all.scheduler, sizeof(rec->scheduler));
+    rec->ratelimit_us = all.ratelimit_us;
+    rec->tslice_ms = all.tslice_ms;
+    rec->migration_delay_us = all.migration_delay_us;
 
     if ( s->sched_id == XEN_SCHEDULER_NULL )
         return 0;
 
-    rc = sched_adjust_dom(s, (struct domain *)d, &dom) ?:
-         sched_adjust_cpupool(s, &sys);
+    rc = sched_adjust_dom(s, (struct domain *)d, &op);
     if ( rc )
         return rc;
 
     if ( s->sched_id == XEN_SCHEDULER_CREDIT2 )
     {
-        rec->weight = dom.u.credit2.weight;
-        rec->cap = dom.u.credit2.cap;
-        rec->ratelimit_us = sys.u.sched_credit2.ratelimit_us;
+        rec->weight = op.u.credit2.weight;
+        rec->cap = op.u.credit2.cap;
     }
     else
     {
-        rec->weight = dom.u.credit.weight;
-        rec->cap = dom.u.credit.cap;
-        rec->ratelimit_us = sys.u.sched_credit.ratelimit_us;
-        rec->tslice_ms = sys.u.sched_credit.tslice_ms;
-        rec->migration_delay_us = sys.u.sched_credit.vcpu_migr_delay_us;
+        rec->weight = op.u.credit.weight;
+        rec->cap = op.u.credit.cap;
     }
+
+    return 0;
+}
+
+static int lu_save_cpupool(struct lu_writer *w, const struct domain *d)
+{
+    struct lu_cpupool *rec;
+
+    if ( d->cpupool == cpupool0 )
+        return 0;
+
+    rec = lu_record_begin(w, LU_REC_CPUPOOL, d->domain_id, 0);
+    if ( !rec )
+        return -ENOSPC;
+    rec->cpupool = d->cpupool->cpupool_id;
+    lu_record_end(w);
 
     return 0;
 }
@@ -135,7 +196,6 @@ static int lu_save_domain(struct lu_writer *w, const struct domain *d)
     if ( !rec )
         return -ENOSPC;
 
-    strlcpy(rec->scheduler, dom_scheduler(d)->opt_name, sizeof(rec->scheduler));
     rc = lu_get_params(d, rec);
     if ( rc )
         return rc;
@@ -158,7 +218,7 @@ static int lu_save_domain(struct lu_writer *w, const struct domain *d)
 
     lu_record_end(w);
 
-    return 0;
+    return lu_save_cpupool(w, d);
 }
 
 static int lu_save_affinity(struct lu_writer *w, const struct vcpu *v,
@@ -258,49 +318,39 @@ static int cf_check lu_sched_save(struct lu_writer *w, struct domain *d)
 static int lu_set_params(struct domain *d, const struct lu_sched *rec)
 {
     struct scheduler *s = dom_scheduler(d);
-    struct xen_domctl_scheduler_op dom = {
+    struct xen_domctl_scheduler_op op = {
         .sched_id = s->sched_id,
         .cmd = XEN_DOMCTL_SCHEDOP_putinfo,
     };
-    struct xen_sysctl_scheduler_op sys = {
-        .sched_id = s->sched_id,
-        .cmd = XEN_SYSCTL_SCHEDOP_putinfo,
+    struct lu_cpupools_entry all = {
+        .ratelimit_us = rec->ratelimit_us,
+        .tslice_ms = rec->tslice_ms,
+        .migration_delay_us = rec->migration_delay_us,
     };
     struct lu_sched now = {};
     int rc;
 
-    if ( s->sched_id == XEN_SCHEDULER_NULL )
-        return 0;
-
-    rc = lu_get_params(d, &now);
-    if ( rc )
+    BUILD_BUG_ON(sizeof(all.scheduler) != sizeof(rec->scheduler));
+    memcpy(all.scheduler, rec->scheduler, sizeof(all.scheduler));
+    rc = liveupdate_scheduler_set(s, &all) ?: lu_get_params(d, &now);
+    if ( rc || s->sched_id == XEN_SCHEDULER_NULL )
         return rc;
+
+    if ( rec->weight == now.weight && rec->cap == now.cap )
+        return 0;
 
     if ( s->sched_id == XEN_SCHEDULER_CREDIT2 )
     {
-        dom.u.credit2.weight = rec->weight;
-        dom.u.credit2.cap = rec->cap;
-        sys.u.sched_credit2.ratelimit_us = rec->ratelimit_us;
+        op.u.credit2.weight = rec->weight;
+        op.u.credit2.cap = rec->cap;
     }
     else
     {
-        dom.u.credit.weight = rec->weight;
-        dom.u.credit.cap = rec->cap;
-        sys.u.sched_credit.ratelimit_us = rec->ratelimit_us;
-        sys.u.sched_credit.tslice_ms = rec->tslice_ms;
-        sys.u.sched_credit.vcpu_migr_delay_us = rec->migration_delay_us;
+        op.u.credit.weight = rec->weight;
+        op.u.credit.cap = rec->cap;
     }
 
-    if ( rec->weight != now.weight || rec->cap != now.cap )
-        rc = sched_adjust_dom(s, d, &dom);
-
-    /* It prints what it does, so let it do only what has to be done. */
-    if ( !rc && (rec->ratelimit_us != now.ratelimit_us ||
-                 rec->tslice_ms != now.tslice_ms ||
-                 rec->migration_delay_us != now.migration_delay_us) )
-        rc = sched_adjust_cpupool(s, &sys);
-
-    return rc;
+    return sched_adjust_dom(s, d, &op);
 }
 
 static int lu_restore_nodes(struct domain *d, const struct lu_record *r,
@@ -472,7 +522,6 @@ static int cf_check lu_sched_plan(struct domain *d)
 {
     const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
                                                LU_REC_SCHED, d->domain_id);
-    const char *name = dom_scheduler(d)->opt_name;
     struct lu_sched rec;
     struct vcpu *v;
     int rc;
@@ -480,10 +529,6 @@ static int cf_check lu_sched_plan(struct domain *d)
     if ( !r )
         return liveupdate_refuse(d, -ENODATA, "nothing says how it is scheduled");
     LU_FIXED(r, &rec);
-
-    if ( strncmp(rec.scheduler, name, sizeof(rec.scheduler)) )
-        return liveupdate_refuse(d, -EINVAL, "scheduler %.16s is now %s",
-                                 rec.scheduler, name);
 
     rc = lu_set_params(d, &rec);
     for_each_vcpu ( d, v )
@@ -498,7 +543,6 @@ static int cf_check lu_sched_plan(struct domain *d)
 
 const struct liveupdate_resource liveupdate_res_sched = {
     .name = "sched",
-    .check = lu_sched_check,
     .quiesce = lu_sched_quiesce,
     .save = lu_sched_save,
     .plan = lu_sched_plan,

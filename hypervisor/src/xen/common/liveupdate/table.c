@@ -20,6 +20,9 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     &liveupdate_res_platform,
     &liveupdate_res_features,
 
+    /* Schedulers: a domain is created into one. */
+    &liveupdate_res_cpupool,
+
     /* Domains with their ids and settings; empty so far. */
     &liveupdate_res_domain,
     &liveupdate_res_cpu_policy,

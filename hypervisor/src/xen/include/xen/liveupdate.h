@@ -18,8 +18,10 @@
 #include <xen/mm-frame.h>
 #include <xen/time.h>
 
+struct cpupool;
 struct domain;
 struct lu_writer;
+struct scheduler;
 struct vcpu;
 
 enum liveupdate_phase {
@@ -80,6 +82,7 @@ extern const struct liveupdate_resource *const liveupdate_resources[];
 extern const struct liveupdate_resource liveupdate_res_area;
 extern const struct liveupdate_resource liveupdate_res_console;
 extern const struct liveupdate_resource liveupdate_res_cpu_policy;
+extern const struct liveupdate_resource liveupdate_res_cpupool;
 extern const struct liveupdate_resource liveupdate_res_domain;
 extern const struct liveupdate_resource liveupdate_res_evtchn;
 extern const struct liveupdate_resource liveupdate_res_evtchn_fifo;
@@ -170,6 +173,19 @@ static inline bool liveupdate_timer_irq_works(void) { return false; }
 static inline bool liveupdate_keep_tsc_adjust(void) { return false; }
 #define liveupdate_ap_udelay(usecs) udelay(usecs)
 #endif
+
+/* --- cpupools and their schedulers (common/liveupdate/{cpupool,sched}.c) --- */
+
+#ifdef CONFIG_LIVEUPDATE
+bool liveupdate_scheduler_carried(const struct scheduler *s);
+int liveupdate_scheduler_get(const struct scheduler *s,
+                             struct lu_cpupools_entry *e);
+int liveupdate_scheduler_set(const struct scheduler *s,
+                             const struct lu_cpupools_entry *e);
+#endif
+/* Target, when CPUs are put into cpupools.  Calls are behind liveupdate_restoring. */
+void liveupdate_create_cpupools(void);
+struct cpupool *liveupdate_cpupool(unsigned int cpu);
 
 /* --- HVM and PVH domains (arch/x86/liveupdate/) --- */
 

@@ -17,7 +17,8 @@
  * toolstack's.
  *
  * That a domain is HVM or PVH is told by an HVM record (hvm.c), that it uses an
- * IOMMU by IO_TABLES (iommu.c).
+ * IOMMU by IO_TABLES (iommu.c), that it is in another cpupool than 0 by CPUPOOL
+ * (sched.c).
  *
  * Carried: domids, handles, limits, privileges, VM assists, shutdown state, the
  * toolstack's pauses, the memory map (e820), TSC mode, the emulated PIT, the
@@ -395,7 +396,7 @@ static int restore_domain(const struct lu_record *r)
 {
     struct lu_domain rec;
     struct xen_domctl_createdomain config = {};
-    const struct lu_record *hvm, *io_tables;
+    const struct lu_record *cpupool, *hvm, *io_tables;
     struct domain *d;
     unsigned int i;
     int rc;
@@ -419,6 +420,14 @@ static int restore_domain(const struct lu_record *r)
     config.max_maptrack_frames = rec.max_maptrack_frames;
     config.grant_opts = XEN_DOMCTL_GRANT_version(rec.max_grant_version);
     config.arch.emulation_flags = rec.flags & LU_DOMAIN_PIT ? XEN_X86_EMU_PIT : 0;
+    cpupool = lu_record_find(&liveupdate_stream, NULL, LU_REC_CPUPOOL, r->domid);
+    if ( cpupool )
+    {
+        struct lu_cpupool cpupool_rec;
+
+        LU_FIXED(cpupool, &cpupool_rec);
+        config.cpupool_id = cpupool_rec.cpupool;
+    }
     io_tables = lu_record_find(&liveupdate_stream, NULL, LU_REC_IO_TABLES,
                                r->domid);
     if ( io_tables )

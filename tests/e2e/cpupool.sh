@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Cpupools: a guest with a scheduler and a CPU of its own, a cpupool without CPUs, a CPU without a cpupool. All of it is
+# there after an update, and can be changed.
+# bed: smp=2 accel=tcg,thread=single updates=3 timeout=300
+
+before() {
+    start_xen
+    make_guest g2 memory=96
+    make_pool idle null
+    check "a cpupool without a CPU" xl cpupool-cpu-remove idle 1
+    make_pool own credit
+    xl sched-credit -p own -s -t 10 -r 500
+    make_guest g1 vcpus=2 memory=128 extra='pool="own"'
+    xl sched-credit -d g1 -w 512 -c 90
+    DOMAINS="g1 g2"
+    for g in $DOMAINS; do check "$g ticks" wait_tick $g 120; done
+    check_equal "g1 has CPU 1" "$(cpus_of g1)" 1
+    look >/run/bed/look
+}
+
+after_each() {
+    look >/run/bed/look.$1
+    save_file /run/bed/look.$1
+    check "$1: every cpupool is what it was" diff /run/bed/look /run/bed/look.$1
+    case $1 in
+    1)
+        check_equal "g1 has CPU 1" "$(cpus_of g1)" 1
+        check "a guest leaves its cpupool" xl destroy g1
+        DOMAINS=g2
+        check "and so does the CPU" xl cpupool-cpu-remove own 1
+        ;;
+    2)
+        check "a CPU that was free is added" xl cpupool-cpu-add own 1
+        make_guest g3 memory=96 extra='pool="own"'
+        DOMAINS="g2 g3"
+        check "a new guest runs on it" wait_tick g3 120
+        check_equal "and on no other" "$(cpus_of g3)" 1
+        ;;
+    esac
+    look >/run/bed/look
+}
+
+after() {
+    check "the last guest leaves" xl destroy g3
+    DOMAINS=g2
+    check "the cpupools can be destroyed" sh -c 'xl cpupool-destroy own && xl cpupool-destroy idle'
+    check "CPU 1 is back in Pool-0" xl cpupool-cpu-add Pool-0 1
+    check_equal "which has both" "$(xl cpupool-list -c | awk 'NR > 1 { print $1, $2 }')" "Pool-0 0,1"
+    xl vcpu-pin g2 0 1
+    check "g2 runs there" wait_for 10 runs_on g2 1
+    check "and ticks" wait_tick g2 30
+}
+
+# make_pool NAME SCHEDULER: takes CPU 1 along.
+make_pool() {
+    xl cpupool-cpu-remove Pool-0 1
+    printf 'name="%s"\nsched="%s"\ncpus=["1"]\n' $1 $2 >/tmp/pool
+    check "cpupool $1 ($2)" xl cpupool-create /tmp/pool
+}
+
+# Those that its vCPUs have been placed on.
+cpus_of() { xl vcpu-list $1 | awk 'NR > 1 { print $4 }' | sort -u; }
+runs_on() { [ "$(cpus_of $1)" = $2 ]; }
+
+look() {
+    xl cpupool-list
+    xl cpupool-list -c
+    physinfo domains | sed -n 's/ tot_pages.*pool=/ pool=/p'
+    xl sched-credit2
+    xl sched-credit
+}
