@@ -58,6 +58,8 @@ all_received() {
         /run/bed/ends.noted /run/bed/ends.now | wc -l)" = 5 ]
 }
 
+all_closed() { [ "$(all_ends | grep -c 'closed=1')" = 5 ]; }
+
 # --- What the drivers have agreed on -------------------------------------------------------------
 
 # The disk's number: xvda, or hda of which an HVM guest makes xvda.
@@ -102,6 +104,8 @@ check_connections() {
     guest g1 'killall tcpsum'
     killall tcpsum
     host_stop
+    # An end that left with something unread would reset its connection.
+    check "all ends have read to the end" wait_for 120 all_closed
     all_ends >/run/bed/ends
     save_file /run/bed/ends
     while read -r name rest; do

@@ -21,7 +21,7 @@
 #define SEED_CONNECTOR   0xc044ec74
 #define CHUNK            8192
 #define SEND_INTERVAL_NS (NS_PER_SEC / 32)
-#define DRAIN_NS         (10 * NS_PER_SEC)
+#define DRAIN_NS         (90 * NS_PER_SEC)
 
 struct end {
     int fd;
