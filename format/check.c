@@ -335,6 +335,8 @@ static enum lu_verdict check_shared_pages(const struct check *c)
     struct lu_domain domain;
     struct lu_area area;
     struct lu_pirqs pirqs;
+    struct lu_viridian viridian;
+    struct lu_viridian_vcpu viridian_vcpu;
     const struct lu_record *r;
 
     for_each_record(c, r, LU_REC_DOMAIN) {
@@ -353,6 +355,20 @@ static enum lu_verdict check_shared_pages(const struct check *c)
         LU_FIXED(r, &pirqs);
         if (pirqs.eoi_map_mfn && !owns(c, r->domid, pirqs.eoi_map_mfn))
             return bad(c, r, "eoi_map_mfn");
+    }
+
+    for_each_record(c, r, LU_REC_VIRIDIAN) {
+        LU_FIXED(r, &viridian);
+        if (viridian.reference_tsc_mfn && !owns(c, r->domid, viridian.reference_tsc_mfn))
+            return bad(c, r, "reference_tsc_mfn");
+    }
+
+    for_each_record(c, r, LU_REC_VIRIDIAN_VCPU) {
+        LU_FIXED(r, &viridian_vcpu);
+        if (viridian_vcpu.vp_assist_mfn && !owns(c, r->domid, viridian_vcpu.vp_assist_mfn))
+            return bad(c, r, "vp_assist_mfn");
+        if (viridian_vcpu.simp_mfn && !owns(c, r->domid, viridian_vcpu.simp_mfn))
+            return bad(c, r, "simp_mfn");
     }
 
     return LU_OK;

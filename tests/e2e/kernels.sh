@@ -25,7 +25,8 @@ make_kernel() {
         echo "memory=8"
         cat /boot/guests/$1.cfg
     } >/run/bed/$1.cfg
-    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id && pin $1 && xl unpause $1
+    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id && pin $1 && enlighten $1 &&
+        xl unpause $1
 }
 
 # The clocks of two CPUs can be milliseconds apart in the emulator (xl debug-keys t), even before an update.
@@ -38,6 +39,13 @@ pin() {
             xl vcpu-pin $1 $v $((v % SMP)) || return
         done
         ;;
+    esac
+}
+
+# xl has the Hyper-V interface for HVM guests only: HVM_PARAM_VIRIDIAN, without TLB flushes.
+enlighten() {
+    case $1 in
+    viridian*) provoke hvm-param $(cat /run/bed/$1.id) 9 $((0x1ed)) ;;
     esac
 }
 
@@ -54,7 +62,7 @@ is_up() { said $1 "ready $2" || said $1 FAIL:; }
 has_verdict() { said $1 "PASS $2" || said $1 "FAIL $2" || said $1 FAIL:; }
 
 # What a kernel needs besides, before update N. NMIs: the second one waits for the first one's end.
-provoke() {
+prepare() {
     case $1 in
     nmi*) xl trigger $1 nmi 0; wait_for 30 said $1 "in NMI $2"; xl trigger $1 nmi 0 ;;
     esac
@@ -65,7 +73,7 @@ all_ready() {
     local k
     for k in $(names); do
         check "$k: is ready for update $1" wait_for 60 is_up $k $1
-        provoke $k $1
+        prepare $k $1
     done
 }
 

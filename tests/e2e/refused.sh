@@ -86,10 +86,6 @@ provoke_hvm() {
     provoked p2m "a device model intercepts writes to its memory" $d
     without_hvm
     with_hvm create-hvm
-    provoke hvm-param $d 9 1 # HVM_PARAM_VIRIDIAN
-    provoked hvm "uses the Hyper-V interface (viridian)" $d
-    without_hvm
-    with_hvm create-hvm
     provoke hvm-param $d 14 3 # HVM_PARAM_ACPI_S_STATE
     provoked hvm "sleeps (ACPI S3)" $d
     without_hvm

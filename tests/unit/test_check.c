@@ -87,6 +87,13 @@ static const struct rule rules[] = {
     {"shared_info_mfn", LU_REC_DOMAIN, {{LU_REC_DOMAIN, 1, 0, FIXED, "shared_info_mfn", 1 << 20}}},
     {"vcpu_info_mfn", LU_REC_AREA, {{LU_REC_AREA, 5, 1, FIXED, "vcpu_info_mfn", 0x810}}},
     {"eoi_map_mfn", LU_REC_PIRQS, {{LU_REC_PIRQS, 1, 0, FIXED, "eoi_map_mfn", 0x810}}},
+    {"reference_tsc_mfn",
+     LU_REC_VIRIDIAN,
+     {{LU_REC_VIRIDIAN, 5, 0, FIXED, "reference_tsc_mfn", 0x810}}},
+    {"vp_assist_mfn",
+     LU_REC_VIRIDIAN_VCPU,
+     {{LU_REC_VIRIDIAN_VCPU, 5, 1, FIXED, "vp_assist_mfn", 0x810}}},
+    {"simp_mfn", LU_REC_VIRIDIAN_VCPU, {{LU_REC_VIRIDIAN_VCPU, 5, 0, FIXED, "simp_mfn", 0x810}}},
 
     /* Translated domains. */
     {"order", LU_REC_P2M, {{LU_REC_P2M, 5, 0, 2, "order", 10}}},

@@ -394,6 +394,42 @@ static void write_hvm_vcpu(struct lu_writer *w, uint16_t domid, uint16_t index)
     write_translated(w, LU_REC_HVM_VCPU, domid, index);
 }
 
+static void write_viridian(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_viridian *v;
+
+    if (!is_translated(domid))
+        return;
+    v = BEGIN(w, VIRIDIAN, domid, index);
+    v->guest_os_id = 0x0001040601771db1;
+    v->hypercall = 0x9001;
+    v->reference_tsc = 0xa001;
+    v->reference_tsc_mfn = WORLD_FRAME(nr_of(domid)) + 29;
+    v->time_offset = -123456789;
+    v->time = 9876543210;
+    lu_record_end(w);
+}
+
+static void write_viridian_vcpu(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_viridian_vcpu *v;
+
+    if (!is_translated(domid))
+        return;
+    v = BEGIN(w, VIRIDIAN_VCPU, domid, index);
+    v->vp_assist = 0xb001 + 0x1000 * index;
+    v->vp_assist_mfn = WORLD_FRAME(nr_of(domid)) + 28;
+    v->simp = 0xc001;
+    v->simp_mfn = index ? 0 : WORLD_FRAME(nr_of(domid)) + 27;
+    v->sint[2] = 0x20052;
+    v->timer_config[0] = 0x20003;
+    v->timer_count[0] = 100000;
+    v->timer_expiry[0] = 9876543999;
+    v->flags = LU_VIRIDIAN_ASSIST;
+    v->timers_started = 1;
+    lu_record_end(w);
+}
+
 static void write_area(struct lu_writer *w, uint16_t domid, uint16_t index)
 {
     struct lu_area *a = BEGIN(w, AREA, domid, index);
@@ -597,6 +633,8 @@ static const struct {
     {LU_REC_HVM_CONTEXT, write_hvm_context},
     {LU_REC_HVM_TIMERS, write_hvm_timers},
     {LU_REC_HVM_VCPU, write_hvm_vcpu},
+    {LU_REC_VIRIDIAN, write_viridian},
+    {LU_REC_VIRIDIAN_VCPU, write_viridian_vcpu},
     {LU_REC_PIRQS, write_pirqs},
     {LU_REC_PT_IRQS, write_pt_irqs},
     {LU_REC_PT_LINES, write_pt_lines},

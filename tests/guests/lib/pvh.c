@@ -2,6 +2,7 @@
 /* The part of the library that knows of PVH guests: start, exceptions, events, vCPUs, grants. */
 #include "internal.h"
 
+#include <xen/arch-x86/cpuid.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
@@ -99,8 +100,14 @@ long init_vcpu(unsigned int vcpu, void (*function)(void))
 
 static void set_hypercall_page(void)
 {
-    uint32_t eax = CPUID_XEN + 2, ebx, ecx = 0, edx;
+    uint32_t base = CPUID_XEN, eax = base, ebx, ecx = 0, edx;
 
+    /* With the Hyper-V interface that comes first. */
+    asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    if (ebx != XEN_CPUID_SIGNATURE_EBX)
+        base += 0x100;
+    eax = base + 2;
+    ecx = 0;
     asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
     asm volatile("wrmsr" : : "c"(ebx), "a"((uint32_t)(uintptr_t)hypercall_page), "d"(0) : "memory");
 }

@@ -20,7 +20,8 @@
  *
  * Carried: HVM and PVH domains: all HVM save records (registers, extended state,
  * local APIC, I/O APIC, PICs, PIT, RTC, HPET, PM timer, MTRRs), HVM parameters,
- * TSC offsets, guest time, emulated timers, pinned cache attributes.
+ * TSC offsets, guest time, emulated timers, pinned cache attributes; the Hyper-V
+ * interface (viridian), its time, timers and pages.
  */
 
 #include <xen/liveupdate.h>
@@ -52,9 +53,6 @@ static int cf_check hvm_check(struct domain *d)
         return liveupdate_refuse(d, -EOPNOTSUPP, "is a PVH hardware domain");
     if ( nestedhvm_enabled(d) )
         return liveupdate_refuse(d, -EOPNOTSUPP, "runs virtual machines (nested HVM)");
-    if ( is_viridian_domain(d) )
-        return liveupdate_refuse(d, -EOPNOTSUPP,
-                                 "uses the Hyper-V interface (viridian)");
     if ( d->arch.hvm.is_s3_suspended )
         return liveupdate_refuse(d, -EOPNOTSUPP, "sleeps (ACPI S3)");
 
@@ -102,6 +100,12 @@ static int cf_check hvm_quiesce(struct domain *d)
             break;
 
     return rc;
+}
+
+static void cf_check hvm_refs(struct domain *d)
+{
+    if ( is_viridian_domain(d) )
+        liveupdate_viridian_refs(d);
 }
 
 /*
@@ -376,8 +380,12 @@ static int cf_check hvm_save_domain(struct lu_writer *w, struct domain *d)
     if ( rc )
         return rc;
 
-    return save_context(w, d, now) ?: save_timers(w, d) ?:
-           liveupdate_cacheattr_save(w, d);
+    rc = save_context(w, d, now) ?: save_timers(w, d) ?:
+         liveupdate_cacheattr_save(w, d);
+    if ( !rc && is_viridian_domain(d) )
+        rc = liveupdate_viridian_save(w, d);
+
+    return rc;
 }
 
 /*
@@ -528,7 +536,7 @@ static int cf_check hvm_plan(struct domain *d)
     restore_clocks(d);
 
     return restore_timers(d) ?: liveupdate_restore_pit(d) ?:
-           liveupdate_cacheattr_plan(d);
+           liveupdate_cacheattr_plan(d) ?: liveupdate_viridian_plan(d);
 }
 
 /*
@@ -578,6 +586,7 @@ const struct liveupdate_resource liveupdate_res_hvm = {
     .name = "hvm",
     .check = hvm_check,
     .quiesce = hvm_quiesce,
+    .refs = hvm_refs,
     .save = hvm_save_domain,
     .plan = hvm_plan,
     .resume = hvm_resume,

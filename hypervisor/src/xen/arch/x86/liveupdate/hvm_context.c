@@ -45,6 +45,9 @@ int liveupdate_hvm_save(struct lu_writer *w, struct domain *d)
     {
         if ( !hvm_sr_handlers[code].save )
             continue;
+        if ( code == HVM_SAVE_CODE(VIRIDIAN_DOMAIN) ||
+             code == HVM_SAVE_CODE(VIRIDIAN_VCPU) )
+            continue; /* records of their own: see viridian.c */
 
         if ( hvm_sr_handlers[code].kind == HVMSR_PER_DOM )
             rc = lu_save_one(w, d->vcpu[0], code);
