@@ -224,7 +224,7 @@ int liveupdate_viridian_plan(struct domain *d)
         vd->time_ref_count.flags = TRC_running;
 
     rc = map_page(d, &vd->reference_tsc, rec.reference_tsc,
-                     rec.reference_tsc_mfn);
+                  rec.reference_tsc_mfn);
     for_each_vcpu ( d, v )
         if ( !rc )
             rc = plan_vcpu(v);
