@@ -251,7 +251,7 @@ class Run:
     def make_initrd(self):
         """dom0's image and, appended, what belongs to this run."""
         root = self.dir / "root"
-        for d in ("bed/files", "boot/guests", "usr/bin", "lib/x86_64-linux-gnu"):
+        for d in ("bed/files", "boot", "usr/bin", "lib/x86_64-linux-gnu"):
             (root / d).mkdir(parents=True)
         s = self.settings
         for f in (BED / "dom0").iterdir():
@@ -262,8 +262,7 @@ class Run:
             shutil.copy(f, root / "bed/files")
         for f in (BUILD / "progs").iterdir():
             shutil.copy(f, root / "usr/bin")
-        for f in (BUILD / "guests").glob("*"):
-            shutil.copy(f, root / "boot/guests")
+        shutil.copytree(BUILD / "guests", root / "boot/guests")
         shutil.copy(s["XEN_FROM"], root / "boot/xen-source")
         if s["UPDATE"] != "none":
             shutil.copy(s["XEN_TO"], root / "boot/xen-target")

@@ -69,6 +69,9 @@ provoke_hvm() {
     with_hvm create-shadow
     provoked p2m "has shadow page tables (no hardware assisted paging)" $d
     without_hvm
+    with_hvm create-begun
+    provoked hvm "has no vCPU yet" $d
+    without_hvm
     with_hvm create-nested
     provoked hvm "runs virtual machines (nested HVM)" $d
     provoked domain "was created with options <number> that are not carried" $d

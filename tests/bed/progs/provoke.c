@@ -71,7 +71,7 @@ static int raw(unsigned int hypercall, unsigned long op, void *data, size_t size
 
 /* --- Domains --- */
 
-static int create(unsigned int flags, unsigned int emulation, uint32_t *domid)
+static int create_without_vcpu(unsigned int flags, unsigned int emulation, uint32_t *domid)
 {
     struct xen_domctl_createdomain config = {
         .flags = flags,
@@ -84,12 +84,17 @@ static int create(unsigned int flags, unsigned int emulation, uint32_t *domid)
     };
 
     *domid = 0;
-    if (xc_domain_create(xch, domid, &config) || xc_domain_max_vcpus(xch, *domid, 1) ||
-        xc_domain_setmaxmem(xch, *domid, 1U << 30))
+    if (xc_domain_create(xch, domid, &config))
         return -1;
     printf("%u\n", *domid);
     fflush(stdout);
     return 0;
+}
+
+static int create(unsigned int flags, unsigned int emulation, uint32_t *domid)
+{
+    return create_without_vcpu(flags, emulation, domid) || xc_domain_max_vcpus(xch, *domid, 1) ||
+           xc_domain_setmaxmem(xch, *domid, 1U << 30);
 }
 
 static int create_pv(void)
@@ -112,6 +117,22 @@ static int create_hvm_with(unsigned int flags)
 static int create_hvm(void)
 {
     return create_hvm_with(XEN_DOMCTL_CDF_hap);
+}
+
+/* As far as the toolstack gets with its first hypercall. */
+static int create_begun(void)
+{
+    uint32_t domid;
+
+    return create_without_vcpu(XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap,
+                               XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI, &domid);
+}
+
+static int create_begun_pv(void)
+{
+    uint32_t domid;
+
+    return create_without_vcpu(0, 0, &domid);
 }
 
 static int create_nested(void)
@@ -387,6 +408,8 @@ static const struct deed {
     {"create-pv", "", 0, create_pv},
     {"create-hvm", "", 0, create_hvm},
     {"create-nested", "", 0, create_nested},
+    {"create-begun", "", 0, create_begun},
+    {"create-begun-pv", "", 0, create_begun_pv},
     {"create-shadow", "", 0, create_shadow},
     {"create-iommu", "", 0, create_iommu},
     {"destroy", "DOMID", 1, destroy},

@@ -14,8 +14,9 @@
  * wrong and lose a port for good, so save() relies on every CPU being held with
  * interrupts off.
  *
- * The target maps the pages again by the functions that serve the hypercalls.
- * It writes nothing to them.  Ports do not exist yet at this point.
+ * The target maps the pages again, by frame: the guest may have taken them out of
+ * its physmap, or given them up, since it named them.  It writes nothing to them.
+ * Ports do not exist yet at this point.
  *
  * Carried: the FIFO ABI of event channels: pages of the event array and control
  * blocks, in place; tails of queues.
@@ -63,56 +64,6 @@ static unsigned int nr_array_pages(const struct domain *d)
 static mfn_t mapped_mfn(const void *virt)
 {
     return domain_page_map_to_mfn((void *)((unsigned long)virt & PAGE_MASK));
-}
-
-/*
- * The target can only refer to a page anew that has not been given up: one that
- * is kept from being freed by our reference alone would be free there.
- */
-static int check_page(const struct domain *d, const void *virt,
-                      const char *what, unsigned int nr)
-{
-    mfn_t mfn = mapped_mfn(virt);
-    const struct page_info *pg = mfn_to_page(mfn);
-
-    if ( page_get_owner(pg) == d && (pg->count_info & PGC_allocated) )
-        return 0;
-
-    return liveupdate_refuse(d, -EOPNOTSUPP,
-                             "gave up frame %#"PRI_mfn", still in use as %s %u",
-                             mfn_x(mfn), what, nr);
-}
-
-static int check_pages(const struct domain *d)
-{
-    const struct vcpu *v;
-    unsigned int i;
-    int rc = 0;
-
-    if ( !d->evtchn_fifo )
-        return 0;
-
-    for ( i = 0; !rc && i < nr_array_pages(d); i++ )
-        rc = check_page(d, d->evtchn_fifo->event_array[i],
-                        "page of the event array", i);
-
-    for_each_vcpu ( d, v )
-        if ( !rc && v->evtchn_fifo && v->evtchn_fifo->control_block )
-            rc = check_page(d, v->evtchn_fifo->control_block,
-                            "event control block of vCPU", v->vcpu_id);
-
-    return rc;
-}
-
-static int cf_check evtchn_fifo_check(struct domain *d)
-{
-    int rc;
-
-    read_lock(&d->event_lock);
-    rc = check_pages(d);
-    read_unlock(&d->event_lock);
-
-    return rc;
 }
 
 /* See map_guest_page(): one reference, as a writable page, for each mapping. */
@@ -198,7 +149,7 @@ static int cf_check evtchn_fifo_save(struct lu_writer *w, struct domain *d)
     if ( !d->evtchn_fifo )
         return 0;
 
-    rc = check_pages(d) ?: save_array(w, d);
+    rc = save_array(w, d);
     for_each_vcpu ( d, v )
         if ( !rc )
             rc = save_queues(w, v);
@@ -213,21 +164,24 @@ static int cf_check evtchn_fifo_save(struct lu_writer *w, struct domain *d)
 static int plan_array(struct domain *d, const struct lu_record *r)
 {
     unsigned int i;
-    int rc;
+    int rc = 0;
 
-    for ( i = 0; i < r->nr; i++ )
+    if ( r->nr > EVTCHN_FIFO_MAX_EVENT_ARRAY_PAGES )
+        return liveupdate_refuse(d, -ENOSPC, "an event array of %u pages", r->nr);
+
+    for ( i = 0; !rc && i < r->nr; i++ )
     {
         struct lu_evtchn_fifo_entry e;
+        void *virt = NULL;
 
         LU_ENTRY(r, i, &e);
-        rc = add_page_to_event_array(d, gfn_x(mfn_to_gfn(d, _mfn(e.mfn))));
-        if ( rc )
-            return liveupdate_refuse(d, rc,
-                                     "page %u of the event array, frame %#"PRIx64,
-                                     i, e.mfn);
+        rc = liveupdate_map_page(d, e.mfn, "a page of the event array", &virt);
+        d->evtchn_fifo->event_array[i] = virt;
+        if ( !rc )
+            d->evtchn_fifo->num_evtchns += EVTCHN_FIFO_EVENT_WORDS_PER_PAGE;
     }
 
-    return 0;
+    return rc;
 }
 
 static int plan_queues(struct vcpu *v)
@@ -238,6 +192,7 @@ static int plan_queues(struct vcpu *v)
                                                     d->domain_id, v->vcpu_id);
     struct lu_evtchn_queues rec;
     unsigned int i;
+    void *virt;
     int rc;
 
     if ( !r )
@@ -250,12 +205,10 @@ static int plan_queues(struct vcpu *v)
                                  "vCPU %u: %u event queues, control block at %#x",
                                  v->vcpu_id, r->nr, rec.control_offset);
 
-    rc = map_control_block(v, gfn_x(mfn_to_gfn(d, _mfn(rec.control_mfn))),
-                           rec.control_offset);
+    rc = liveupdate_map_page(d, rec.control_mfn, "an event control block", &virt);
     if ( rc )
-        return liveupdate_refuse(d, rc,
-                                 "event control block of vCPU %u, frame %#"PRIx64,
-                                 v->vcpu_id, rec.control_mfn);
+        return rc;
+    v->evtchn_fifo->control_block = virt + rec.control_offset;
 
     for ( i = 0; i < NR_QUEUES; i++ )
     {
@@ -267,6 +220,7 @@ static int plan_queues(struct vcpu *v)
             return liveupdate_refuse(d, -EINVAL,
                                      "vCPU %u: queue %u ends in port %u, which has no event word",
                                      v->vcpu_id, i, e.tail);
+        v->evtchn_fifo->queue[i].head = &v->evtchn_fifo->control_block->head[i];
         v->evtchn_fifo->queue[i].tail = e.tail;
     }
 
@@ -304,7 +258,6 @@ static int cf_check evtchn_fifo_plan(struct domain *d)
 
 const struct liveupdate_resource liveupdate_res_evtchn_fifo = {
     .name = "evtchn_fifo",
-    .check = evtchn_fifo_check,
     .refs = evtchn_fifo_refs,
     .save = evtchn_fifo_save,
     .plan = evtchn_fifo_plan,

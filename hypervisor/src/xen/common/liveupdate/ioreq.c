@@ -304,27 +304,17 @@ static int cf_check lu_ioreq_save(struct lu_writer *w, struct domain *d)
 static int plan_page(struct domain *d, struct ioreq_page *iorp, uint64_t mfn,
                      uint64_t gfn)
 {
-    struct page_info *page;
+    int rc;
 
     iorp->gfn = gfn == LU_IOREQ_NONE ? INVALID_GFN : _gfn(gfn);
     if ( mfn == LU_IOREQ_NONE )
         return 0;
 
-    page = mfn_valid(_mfn(mfn)) ? mfn_to_page(_mfn(mfn)) : NULL;
-    if ( !page || !get_page_and_type(page, d, PGT_writable_page) )
-        return liveupdate_refuse(d, -EINVAL,
-                                 "frame %#"PRIx64" cannot be a device model's page",
-                                 mfn);
+    rc = liveupdate_map_page(d, mfn, "a device model's page", &iorp->va);
+    if ( !rc )
+        iorp->page = mfn_to_page(_mfn(mfn));
 
-    iorp->va = __map_domain_page_global(page);
-    if ( !iorp->va )
-    {
-        put_page_and_type(page);
-        return -ENOMEM;
-    }
-    iorp->page = page;
-
-    return 0;
+    return rc;
 }
 
 /* A port that Xen has, for device models. */

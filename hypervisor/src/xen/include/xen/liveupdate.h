@@ -128,6 +128,12 @@ int liveupdate_refuse(const struct domain *d, int rc, const char *fmt, ...)
 
 /* See refs() above: @refs general and @typerefs type references on @mfn. */
 void liveupdate_xen_ref(mfn_t mfn, unsigned int refs, unsigned int typerefs);
+/*
+ * Target, in plan(): takes one reference of each kind, which refs() has told of,
+ * on a writable page of @d, and maps it.  @use says what for, should that fail.
+ */
+int liveupdate_map_page(struct domain *d, uint64_t mfn, const char *use,
+                        void **virt);
 
 /* Whose is a device that pci_add_device() finds without an owner? */
 struct domain *liveupdate_pci_owner(void);

@@ -71,29 +71,22 @@ static int cf_check area_save(struct lu_writer *w, struct domain *d)
 
 static int map_info(struct vcpu *v, const struct lu_area *rec)
 {
-    mfn_t mfn = _mfn(rec->vcpu_info_mfn);
-    struct page_info *page;
     void *mapping;
+    int rc;
 
+    /* A guest may have been in 32-bit mode when it placed it, and need not be now. */
     if ( rec->vcpu_info_offset > PAGE_SIZE - sizeof(vcpu_info_t) ||
-         (rec->vcpu_info_offset & (alignof(vcpu_info_t) - 1)) )
+         (rec->vcpu_info_offset & (alignof(uint32_t) - 1)) )
         return liveupdate_refuse(v->domain, -EINVAL, "vcpu_info at offset %#x",
                                  rec->vcpu_info_offset);
 
-    page = mfn_valid(mfn) ? mfn_to_page(mfn) : NULL;
-    if ( !page || !get_page_and_type(page, v->domain, PGT_writable_page) )
-        return liveupdate_refuse(v->domain, -EINVAL,
-                                 "vcpu_info in frame %#"PRI_mfn, mfn_x(mfn));
-
-    mapping = __map_domain_page_global(page);
-    if ( !mapping )
-    {
-        put_page_and_type(page);
-        return -ENOMEM;
-    }
+    rc = liveupdate_map_page(v->domain, rec->vcpu_info_mfn, "vcpu_info",
+                             &mapping);
+    if ( rc )
+        return rc;
 
     v->vcpu_info = mapping + rec->vcpu_info_offset;
-    v->vcpu_info_mfn = mfn;
+    v->vcpu_info_mfn = _mfn(rec->vcpu_info_mfn);
 
     return 0;
 }

@@ -7,7 +7,11 @@
  * tables would take minutes, and pins cannot be found that way at all.  What is
  * carried is what guest page tables, grants, pins and the allocation hold.
  * References that a Xen holds for its own objects are taken off by the source
- * (liveupdate_xen_ref()) and taken again by each resource in the target.
+ * (liveupdate_xen_ref()) and taken again by each resource in the target.  A
+ * guest may have given up a page that Xen goes on using, so that Xen's are the
+ * last ones: plan() keeps such a frame by a reference of its own, which commit()
+ * drops once every resource has its own back.  It is free when its last user
+ * goes, as it would have been without the update.
  *
  * The page tables themselves stay where they are.  Only the slots of validated
  * L4 tables that belong to Xen point at the source's tables: commit() rewrites
@@ -426,6 +430,8 @@ static int plan_owner(struct domain *d)
                                          e.mfn + n);
             plan_frame(pg, &words);
             page_set_owner(pg, d);
+            if ( !e.refs )
+                pg->count_info++;       /* until commit(), see let_go() */
             /* On the list until the last reference goes, allocated or not. */
             page_list_add_tail(pg, list);
         }
@@ -461,6 +467,41 @@ static int cf_check frames_plan(struct domain *d)
     return rc ?: plan_owner(d);
 }
 
+int liveupdate_map_page(struct domain *d, uint64_t mfn, const char *use,
+                        void **virt)
+{
+    struct page_info *pg = mfn_valid(_mfn(mfn)) ? mfn_to_page(_mfn(mfn)) : NULL;
+
+    if ( !pg || !get_page_and_type(pg, d, PGT_writable_page) )
+        return liveupdate_refuse(d, -EINVAL, "frame %#"PRIx64" cannot be %s",
+                                 mfn, use);
+
+    *virt = __map_domain_page_global(pg);
+    if ( !*virt )
+    {
+        put_page_and_type(pg);
+        return -ENOMEM;
+    }
+
+    return 0;
+}
+
+/*
+ * A frame that was kept by plan(): Xen's own references are back.  One of Xen's
+ * heap to which there are none is no more on the domain's list, nor counted, as
+ * free_domheap_pages() has it; shared_info and grant frames are used by address.
+ */
+static void let_go(struct domain *d, struct page_info *pg)
+{
+    if ( is_xen_heap_page(pg) && (pg->count_info & PGC_count_mask) == 1 )
+    {
+        page_list_del(pg, &d->xenpage_list);
+        pg->count_info--;
+    }
+    else
+        put_page(pg);
+}
+
 static void cf_check frames_commit(struct domain *d)
 {
     const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
@@ -473,6 +514,9 @@ static void cf_check frames_commit(struct domain *d)
         unsigned long n;
 
         LU_ENTRY(r, i, &e);
+        for ( n = 0; !e.refs && n < e.nr; n++ )
+            let_go(d, mfn_to_page(_mfn(e.mfn + n)));
+
         if ( !is_l4(e.flags) || !is_pv_domain(d) )
             continue;
 

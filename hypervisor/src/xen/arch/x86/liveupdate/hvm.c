@@ -44,6 +44,13 @@
 /* Typecodes up to here need no device: the registers of CPUs. */
 #define LAST_CPU_CODE HVM_SAVE_CODE(CPU)
 
+/* Time and emulated devices of a domain are saved by way of its first vCPU. */
+static int check_vcpus(const struct domain *d)
+{
+    return d->vcpu && d->vcpu[0]
+           ? 0 : liveupdate_refuse(d, -EBUSY, "has no vCPU yet");
+}
+
 static int cf_check hvm_check(struct domain *d)
 {
     if ( !is_hvm_domain(d) )
@@ -56,7 +63,7 @@ static int cf_check hvm_check(struct domain *d)
     if ( d->arch.hvm.is_s3_suspended )
         return liveupdate_refuse(d, -EOPNOTSUPP, "sleeps (ACPI S3)");
 
-    return 0;
+    return check_vcpus(d);
 }
 
 static int quiesce_vcpu(struct vcpu *v)
@@ -95,8 +102,9 @@ static int cf_check hvm_quiesce(struct domain *d)
     if ( !is_hvm_domain(d) )
         return 0;
 
+    rc = check_vcpus(d);
     for_each_vcpu ( d, v )
-        if ( (rc = quiesce_vcpu(v)) != 0 )
+        if ( rc || (rc = quiesce_vcpu(v)) != 0 )
             break;
 
     return rc;

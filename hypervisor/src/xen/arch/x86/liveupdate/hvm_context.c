@@ -11,6 +11,8 @@
 
 #include <xen/liveupdate.h>
 
+#include <asm/paging.h>
+
 static int lu_save_one(struct lu_writer *w, struct vcpu *v, unsigned int code)
 {
     hvm_domain_context_t h = { .size = hvm_sr_handlers[code].size };
@@ -62,6 +64,49 @@ int liveupdate_hvm_save(struct lu_writer *w, struct domain *d)
     return 0;
 }
 
+/*
+ * VCPUOP_initialise lets a guest put anything into the control registers of a
+ * vCPU, which at worst ends the guest when that vCPU is to run; a save record
+ * must not have it.  Then they are put in behind its back.
+ */
+static int lu_load_cpu(struct domain *d, hvm_domain_context_t *h)
+{
+    const struct hvm_save_descriptor *desc = (void *)&h->data[h->cur];
+    struct {
+        struct hvm_save_descriptor desc;
+        struct hvm_hw_cpu ctxt;
+    } copy;
+    hvm_domain_context_t replaced = { .size = sizeof(copy),
+                                      .data = (void *)&copy };
+    struct vcpu *v = domain_vcpu(d, desc->instance);
+    struct hvm_hw_cpu ctxt;
+    uint32_t start = h->cur;
+    int rc = hvm_sr_handlers[HVM_SAVE_CODE(CPU)].load(d, h);
+
+    if ( !rc || !v || desc->length != sizeof(ctxt) )
+        return rc;
+
+    memcpy(&copy, desc, sizeof(copy));
+    ctxt = copy.ctxt;
+    copy.ctxt.cr0 = X86_CR0_ET;
+    copy.ctxt.cr3 = 0;
+    copy.ctxt.msr_efer = 0;
+    rc = hvm_sr_handlers[HVM_SAVE_CODE(CPU)].load(d, &replaced);
+    if ( rc )
+        return rc;
+
+    h->cur = start + replaced.cur;
+    v->arch.hvm.guest_cr[0] = ctxt.cr0;
+    v->arch.hvm.guest_cr[3] = ctxt.cr3;
+    v->arch.hvm.guest_efer = ctxt.msr_efer;
+    hvm_update_guest_cr(v, 0);
+    hvm_update_guest_cr(v, 3);
+    hvm_update_guest_efer(v);
+    paging_update_paging_modes(v);
+
+    return 0;
+}
+
 int liveupdate_hvm_load(struct domain *d, const void *data, uint32_t len,
                         unsigned int first, unsigned int last)
 {
@@ -84,7 +129,9 @@ int liveupdate_hvm_load(struct domain *d, const void *data, uint32_t len,
 
         if ( desc->typecode >= first && desc->typecode <= last )
         {
-            int rc = hvm_sr_handlers[desc->typecode].load(d, &h);
+            int rc = desc->typecode == HVM_SAVE_CODE(CPU)
+                     ? lu_load_cpu(d, &h)
+                     : hvm_sr_handlers[desc->typecode].load(d, &h);
 
             if ( rc || h.cur != next )
                 return liveupdate_refuse(d, rc ?: -EINVAL,

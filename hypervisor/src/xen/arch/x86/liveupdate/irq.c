@@ -486,22 +486,17 @@ static int pirq_plan_one(struct domain *d, const struct lu_pirqs_entry *e)
 /* PHYSDEVOP_pirq_eoi_gmfn_v{1,2}, once more. */
 static int pirq_plan_eoi_map(struct domain *d, unsigned long mfn)
 {
-    struct page_info *page;
+    void *map;
+    int rc;
 
     if ( !mfn )
         return 0;
 
-    page = mfn_valid(_mfn(mfn)) ? mfn_to_page(_mfn(mfn)) : NULL;
-    if ( !page || !get_page_and_type(page, d, PGT_writable_page) )
-        return liveupdate_refuse(d, -EINVAL,
-                                 "frame %#lx cannot be the EOI map", mfn);
+    rc = liveupdate_map_page(d, mfn, "the EOI map", &map);
+    if ( rc )
+        return rc;
 
-    d->arch.pirq_eoi_map = __map_domain_page_global(page);
-    if ( !d->arch.pirq_eoi_map )
-    {
-        put_page_and_type(page);
-        return -ENOMEM;
-    }
+    d->arch.pirq_eoi_map = map;
     d->arch.pirq_eoi_map_mfn = mfn;
 
     return 0;

@@ -63,9 +63,16 @@ static struct run classify(unsigned long mfn, const struct page_info *pg)
          mfn < mfn_x(liveupdate_stream_mfn) + liveupdate_stream_nr )
         return (struct run){ LU_MEM_STREAM };
 
-    /* Without a reference the owner field may hold anything. */
-    owner = pg->count_info & (PGC_allocated | PGC_count_mask)
+    /*
+     * Without a reference the owner field may hold anything, but for Xen's heap:
+     * a domain may have given up its shared_info, or a frame of its grant table,
+     * which stay in use.  Those of a dying one are about to be freed.
+     */
+    owner = pg->count_info & (PGC_allocated | PGC_count_mask | PGC_xen_heap)
             ? page_get_owner(pg) : NULL;
+    if ( owner && owner->is_dying &&
+         !(pg->count_info & (PGC_allocated | PGC_count_mask)) )
+        owner = NULL;
     if ( !owner )
     {
         domid_t domid = liveupdate_io_table_of(pg);

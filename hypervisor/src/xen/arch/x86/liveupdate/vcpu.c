@@ -284,10 +284,33 @@ static int cf_check vcpu_save(struct lu_writer *w, struct domain *d)
     return 0;
 }
 
+/*
+ * Nothing stops a process from pointing RSP, or a branch that is about to fault,
+ * to a non-canonical address, and Xen takes a kernel's stack pointer as it is.  A
+ * new context must not have that anywhere, but this is not a new one.
+ */
+static const struct address_slot {
+    uint16_t context, vcpu;
+} address_slots[] = {
+#define SLOT(c, v) { offsetof(struct vcpu_guest_context, c), \
+                     offsetof(struct vcpu, arch.v) }
+    SLOT(user_regs.rip, user_regs.rip),
+    SLOT(user_regs.rsp, user_regs.rsp),
+    SLOT(kernel_sp, pv.kernel_sp),
+    SLOT(fs_base, pv.fs_base),
+    SLOT(gs_base_kernel, pv.gs_base_kernel),
+    SLOT(gs_base_user, pv.gs_base_user),
+    SLOT(event_callback_eip, pv.event_callback_eip),
+    SLOT(syscall_callback_eip, pv.syscall_callback_eip),
+    SLOT(failsafe_callback_eip, pv.failsafe_callback_eip),
+#undef SLOT
+};
+
 static int restore_context(struct vcpu *v, const struct lu_record *r)
 {
+    unsigned long addresses[ARRAY_SIZE(address_slots)];
     vcpu_guest_context_u c;
-    unsigned long rip, rsp;
+    unsigned int i;
     int rc;
 
     if ( r->nr != sizeof(*c.nat) )
@@ -300,17 +323,14 @@ static int restore_context(struct vcpu *v, const struct lu_record *r)
         return -ENOMEM;
     memcpy(c.nat, lu_record_bytes(r), sizeof(*c.nat));
 
-    /*
-     * Nothing stops a process from pointing RSP, or a branch that is about to
-     * fault, to a non-canonical address.  New contexts must not have that, but
-     * this is not a new one.
-     */
-    rip = c.nat->user_regs.rip;
-    rsp = c.nat->user_regs.rsp;
-    if ( !is_canonical_address(rip) )
-        c.nat->user_regs.rip = 0;
-    if ( !is_canonical_address(rsp) )
-        c.nat->user_regs.rsp = 0;
+    for ( i = 0; i < ARRAY_SIZE(address_slots); i++ )
+    {
+        unsigned long *p = (void *)c.nat + address_slots[i].context;
+
+        addresses[i] = *p;
+        if ( !is_canonical_address(*p) )
+            *p = 0;
+    }
 
     rc = arch_set_info_guest(v, c);
     if ( rc )
@@ -318,8 +338,8 @@ static int restore_context(struct vcpu *v, const struct lu_record *r)
                                "vCPU %u does not accept its context", v->vcpu_id);
     else
     {
-        v->arch.user_regs.rip = rip;
-        v->arch.user_regs.rsp = rsp;
+        for ( i = 0; i < ARRAY_SIZE(address_slots); i++ )
+            *(unsigned long *)((void *)v + address_slots[i].vcpu) = addresses[i];
         /* Accepted once, even if the guest has changed CR4.DE since. */
         v->arch.dr7 = c.nat->debugreg[7];
         /* Says nothing of later on: the vCPU may go offline. */

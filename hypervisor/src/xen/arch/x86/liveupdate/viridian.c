@@ -119,27 +119,13 @@ int liveupdate_viridian_save(struct lu_writer *w, const struct domain *d)
 
 /* As viridian_map_guest_page() does, but for clearing the page. */
 static int map_page(struct domain *d, struct viridian_page *vp, uint64_t msr,
-                    uint64_t frame)
+                    uint64_t mfn)
 {
-    mfn_t mfn = _mfn(frame);
-    struct page_info *page = mfn_valid(mfn) ? mfn_to_page(mfn) : NULL;
-
     vp->msr.raw = msr;
-    if ( !frame )
-        return 0;
 
-    if ( !page || !get_page_and_type(page, d, PGT_writable_page) )
-        return liveupdate_refuse(d, -EINVAL, "viridian: page in frame %#"PRI_mfn,
-                                 mfn_x(mfn));
-
-    vp->ptr = __map_domain_page_global(page);
-    if ( !vp->ptr )
-    {
-        put_page_and_type(page);
-        return -ENOMEM;
-    }
-
-    return 0;
+    return mfn ? liveupdate_map_page(d, mfn, "a page of the Hyper-V interface",
+                                     &vp->ptr)
+               : 0;
 }
 
 static int plan_vcpu(struct vcpu *v)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Guests that try to make an update fail, each in its own way (tests/guests/hostile/): the update is made, and one back,
+# all of them go on, so do guests that mean no harm, and they can be destroyed without a page being lost.
+# bed: smp=1 guest=pvh updates=3 mem=2048 timeout=600
+
+# The first update is made without them, so that free memory can be compared: what dom0 was booted from is free then.
+
+INNOCENT="area area-pvh"
+
+names() {
+    local f
+    for f in $INNOCENT $(cd /boot/guests/hostile && ls *.cfg); do basename $f .cfg; done
+}
+kernel() { [ -e /boot/guests/hostile/$1 ] && echo /boot/guests/hostile/$1 || echo /boot/guests/$1; }
+
+make_kernel() {
+    local k=$(kernel $1)
+    {
+        echo "name=\"$1\""
+        echo "kernel=\"$k\""
+        echo "memory=8"
+        cat $k.cfg
+    } >/run/bed/$1.cfg
+    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id && enlighten $1 && xl unpause $1
+}
+enlighten() {
+    case $1 in
+    *ASSIST*) provoke hvm-param $(cat /run/bed/$1.id) 9 $((0x1ed)) ;;
+    esac
+}
+
+# said NAME TEXT: a line of the kernel that begins with it.
+said() { tr -d '\r' <"$(guest_log $1)" | grep -aq "^$2"; }
+is_up() { said $1 "ready $2" || said $1 FAIL; }
+has_verdict() { said $1 "PASS $2" || said $1 FAIL; }
+
+# all_ready N: for their Nth update.
+all_ready() {
+    local k
+    for k in $(names); do
+        wait_for 60 is_up $k $1
+        check "$k: is ready for update $1" said $k "ready $1"
+    done
+}
+
+before() {
+    start_xen
+    xl sched-credit2 -d 0 -w 4096
+}
+
+# A domain of which there is nothing yet but its number: refused for that moment, or carried.
+half_built() {
+    local d=$(provoke create-begun)
+    check "a domain without a vCPU: the check says so" refuses "has no vCPU yet"
+    check "a domain without a vCPU: a rehearsal ends there" not_rehearsed
+    provoke destroy $d
+    check "and an update is possible without it" wait_for 10 xen-liveupdate check
+    d=$(provoke create-begun-pv)
+    check "a PV domain without a vCPU is no reason to refuse" xen-liveupdate rehearse
+    provoke destroy $d
+}
+refuses() { ! xen-liveupdate check >/run/bed/refused 2>&1 && grep "$1" /run/bed/refused; }
+not_rehearsed() { ! xen-liveupdate rehearse; }
+
+start_all() {
+    local k
+    wait_for 30 settled
+    [ "$UPDATE" = none ] || half_built
+    free_pages >/run/bed/free
+    for k in $(names); do check "$k: starts" make_kernel $k; done
+    all_ready 1
+}
+settled() { [ "$UPDATE" = none ] || xen-liveupdate check; }
+
+all_go_on() {
+    local k
+    for k in $(names); do echo >"$(guest_path $k console/tty)"; done
+    for k in $(names); do
+        wait_for 60 has_verdict $k $1
+        if said $k "PASS $1"; then
+            ok "$k: goes on after update $1"
+        else
+            not_ok "$k: after update $1: $(grep -a FAIL "$(guest_log $k)" | tail -n 1 | tr -d '\r')"
+        fi
+    done
+}
+
+after_each() {
+    [ $1 = 1 ] || all_go_on $(($1 - 1))
+    case $1 in
+    1) start_all ;;
+    "$UPDATES") ;;
+    *) all_ready $1 ;;
+    esac
+}
+
+after() {
+    local k
+    for k in $(names); do check "$k: can be destroyed" xl destroy $k; done
+    check "only dom0 is left" wait_for 30 only_dom0
+    check "as many pages are free as before the first of them" wait_for 20 all_free
+    report "free pages: $(cat /run/bed/free) before the first of them, now $(free_pages)"
+    check "Xen has nothing to say against it" no_complaint
+}
+only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }
+all_free() { [ "$(free_pages)" = "$(cat /run/bed/free)" ]; }
+no_complaint() { ! xl dmesg | grep -e 'not clean' -e 'Xen BUG' -e Assertion; }
