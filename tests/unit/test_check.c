@@ -68,8 +68,12 @@ static const struct rule rules[] = {
      LU_REC_FRAMES,
      {{LU_REC_FRAMES, XEN, 0, 0, "mfn", 0x850}}},
     {"nr_frames", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, FIXED, "nr_frames", 63}}},
-    {"flags", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, 0, "flags", 0x100}}},
+    {"flags", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, 0, "flags", 0x200}}},
     {"flags", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, 0, "flags", LU_FRAME_SET_TYPE(7)}}},
+
+    {"mfn", LU_REC_PARTIAL_TABLES, {{LU_REC_PARTIAL_TABLES, 1, 0, 1, "mfn", 0x810}}},
+    {"mfn", LU_REC_OLD_TABLE, {{LU_REC_OLD_TABLE, 1, 0, FIXED, "mfn", 0x810}}},
+    {"parent_mfn", LU_REC_OLD_TABLE, {{LU_REC_OLD_TABLE, 1, 0, FIXED, "parent_mfn", 0x810}}},
 
     /* Domains and shared pages. */
     {"DOMAIN", 0, {{LU_REC_HOST, 0, 0, FIXED, "nr_domains", 2}}, LU_BAD_ORDER},
@@ -111,6 +115,7 @@ static const struct rule rules[] = {
 
     /* Event channels. */
     {"ports do not ascend", LU_REC_EVTCHN, {{LU_REC_EVTCHN, 1, 0, 1, "port", 1}}},
+    {"reset", LU_REC_EVTCHN, {{LU_REC_EVTCHN, 1, 0, FIXED, "reset", 65}}},
     {"port beyond nr_ports", LU_REC_EVTCHN, {{LU_REC_EVTCHN, 1, 0, FIXED, "nr_ports", 63}}},
     {"port of a vCPU that is not there", LU_REC_EVTCHN, {{LU_REC_EVTCHN, 1, 0, 1, "vcpu", 1}}},
     {"port of a vCPU that is not there", LU_REC_EVTCHN, {{LU_REC_EVTCHN, 5, 0, 1, "last_vcpu", 3}}},

@@ -613,6 +613,32 @@ static void write_io_tables(struct lu_writer *w, uint16_t domid, uint16_t index)
     lu_record_end(w);
 }
 
+static void write_partial_tables(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_partial_tables_entry *e;
+
+    if (domid != world_domid[1])
+        return;
+    BEGIN(w, PARTIAL_TABLES, domid, index);
+    e = ENTRIES(w, 2);
+    e[0] = (struct lu_partial_tables_entry){.mfn = WORLD_FRAME(1) + 4, .validated = 511};
+    e[1] = (struct lu_partial_tables_entry){.mfn = WORLD_FRAME(1) + 5, .next_partial = 1};
+    lu_record_end(w);
+}
+
+static void write_old_table(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_old_table *t;
+
+    if (domid != world_domid[1])
+        return;
+    t = BEGIN(w, OLD_TABLE, domid, index);
+    t->mfn = WORLD_FRAME(1) + 5;
+    t->parent_mfn = WORLD_FRAME(1) + 4;
+    t->partial = 1;
+    lu_record_end(w);
+}
+
 static const struct {
     uint32_t type;
     void (*write)(struct lu_writer *w, uint16_t domid, uint16_t index);
@@ -621,6 +647,8 @@ static const struct {
     {LU_REC_MEMMAP, write_memmap},
     {LU_REC_DOMAIN, write_domain},
     {LU_REC_FRAMES, write_frames},
+    {LU_REC_PARTIAL_TABLES, write_partial_tables},
+    {LU_REC_OLD_TABLE, write_old_table},
     {LU_REC_EVTCHN_FIFO, write_evtchn_fifo},
     {LU_REC_EVTCHN_QUEUES, write_evtchn_queues},
     {LU_REC_EVTCHN, write_evtchn},

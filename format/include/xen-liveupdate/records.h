@@ -48,7 +48,8 @@ enum lu_frame_type {
 #define LU_FRAME_EXTRA       0x0020u /* does not count against max_pages */
 #define LU_FRAME_PAGETABLE   0x0040u /* was ever used as a page table */
 #define LU_FRAME_RO_M2P      0x0080u /* L4: maps the read-only M2P */
-#define LU_FRAME_ALL         0x00ffu
+#define LU_FRAME_PARTIAL     0x0100u /* validated in part: see PARTIAL_TABLES */
+#define LU_FRAME_ALL         0x01ffu
 
 /* Flags of TIME. */
 #define LU_TIME_TSC_CONSTANT 0x0001u /* ticks at one rate whatever the CPU's frequency */

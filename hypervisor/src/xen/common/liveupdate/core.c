@@ -422,8 +422,8 @@ static void cf_check pause_work(void *unused)
     int rc = perform(work_image);
 
     /*
-     * A vCPU was caught in the middle of something, say tearing down a page
-     * table: it is through with it as soon as it has run a little.
+     * A vCPU was caught in the middle of something, say an I/O instruction: it
+     * is through with it as soon as it has run a little.
      */
     if ( rc == -EBUSY && busy_retries )
     {

@@ -19,8 +19,11 @@
  * The two ends of an interdomain channel are restored each with its domain,
  * which all exist by then, and compared once the last domain has its ports.
  *
+ * A reset that was interrupted is gone on with by another hypercall.  A guest need
+ * not make it, so that this may be the domain's state for ever.
+ *
  * Carried: event channels of all kinds under their numbers (2-level and FIFO
- * ABI), bindings, priorities, global VIRQs.
+ * ABI), bindings, priorities, global VIRQs, how far a reset has come.
  */
 
 #include <xen/liveupdate.h>
@@ -123,22 +126,9 @@ static int check_ports(struct domain *d)
     return rc;
 }
 
-/*
- * A reset under way is continued by a hypercall argument that is private to
- * this Xen, and until then the ports are half closed.
- */
-static int check_reset(const struct domain *d)
-{
-    if ( d->next_evtchn )
-        return liveupdate_refuse(d, -EBUSY,
-                                 "its event channels are being reset");
-
-    return 0;
-}
-
 static int cf_check evtchn_check(struct domain *d)
 {
-    return check_reset(d) ?: check_ports(d);
+    return check_ports(d);
 }
 
 /* Paused vCPUs are outside of Xen, so that a lock that is held is a bug. */
@@ -154,7 +144,7 @@ static int cf_check evtchn_quiesce(struct domain *d)
             return liveupdate_refuse(d, -EBUSY, "virq_lock of vCPU %u is held",
                                      v->vcpu_id);
 
-    return check_reset(d);
+    return 0;
 }
 
 static void describe_port(const struct evtchn *chn, struct lu_evtchn_entry *e)
@@ -211,6 +201,7 @@ static int cf_check evtchn_save(struct lu_writer *w, struct domain *d)
         return -ENOSPC;
     rec->virqs = handled_virqs(d);
     rec->nr_ports = d->valid_evtchns;
+    rec->reset = d->next_evtchn;
 
     for ( port = 1; port < d->valid_evtchns; port++ )
     {
@@ -453,6 +444,7 @@ static int cf_check evtchn_plan(struct domain *d)
 
     write_lock(&d->event_lock);
     rc = plan_ports(d, r, rec.nr_ports);
+    d->next_evtchn = rec.reset;
     write_unlock(&d->event_lock);
 
     if ( !rc )

@@ -172,7 +172,7 @@ static int describe(struct domain *d, unsigned long mfn,
         return liveupdate_refuse(d, -EOPNOTSUPP,
                                  "frame %#lx is of a type that is not carried",
                                  mfn);
-    if ( t & (PGT_partial | PGT_locked) )
+    if ( t & PGT_locked )
         return liveupdate_refuse(d, -EBUSY,
                                  "frame %#lx is being validated", mfn);
 
@@ -194,6 +194,7 @@ static int describe(struct domain *d, unsigned long mfn,
     e->flags = LU_FRAME_SET_TYPE(types[type]) |
                (t & PGT_pinned ? LU_FRAME_PINNED : 0) |
                (t & PGT_validated ? LU_FRAME_VALIDATED : 0) |
+               (t & PGT_partial ? LU_FRAME_PARTIAL : 0) |
                (t & PGT_non_coherent ? LU_FRAME_NONCOHERENT : 0) |
                (c & PGC_allocated ? LU_FRAME_ALLOCATED : 0) |
                (c & PGC_xen_heap ? LU_FRAME_XENHEAP : 0) |
@@ -211,7 +212,7 @@ static int describe(struct domain *d, unsigned long mfn,
     case PGT_l2_page_table:
     case PGT_l1_page_table:
         /* The field is a time stamp unless the page is in use as a table. */
-        if ( t & PGT_validated )
+        if ( t & (PGT_validated | PGT_partial) )
             e->linear = pg->linear_pt_count;
         break;
     }
@@ -246,6 +247,43 @@ static unsigned int count_alike(const struct page_info *pg, unsigned int max)
     return n;
 }
 
+/*
+ * Tables that a guest has left half validated, as it has not gone on with a
+ * hypercall that was interrupted.  Each is a run of its own in FRAMES.
+ */
+static int save_partial_tables(struct lu_writer *w, const struct domain *d)
+{
+    const struct lu_stream s = { .buf = w->buf, .length = w->used };
+    const struct lu_record *r = lu_record_find(&s, NULL, LU_REC_FRAMES,
+                                               d->domain_id);
+    unsigned int i;
+
+    if ( !r || !lu_record_begin(w, LU_REC_PARTIAL_TABLES, d->domain_id, 0) )
+        return -ENOSPC;
+
+    for ( i = 0; i < r->nr; i++ )
+    {
+        struct lu_partial_tables_entry *p;
+        const struct page_info *pg;
+        struct lu_frames_entry e;
+
+        LU_ENTRY(r, i, &e);
+        if ( !(e.flags & LU_FRAME_PARTIAL) )
+            continue;
+
+        p = lu_record_entries(w, 1);
+        if ( !p )
+            return -ENOSPC;
+        pg = mfn_to_page(_mfn(e.mfn));
+        p->mfn = e.mfn;
+        p->validated = pg->nr_validated_ptes;
+        p->next_partial = !!pg->partial_flags;
+    }
+    lu_record_end(w);
+
+    return 0;
+}
+
 /* The frames of @d are found by the memory map, which has just been written. */
 static int save_owner(struct lu_writer *w, struct domain *d)
 {
@@ -254,6 +292,7 @@ static int save_owner(struct lu_writer *w, struct domain *d)
     struct lu_frames *f;
     struct lu_frames_entry *last = NULL;
     unsigned int i, cursor = 0;
+    bool partial = false;
 
     map = lu_record_find(&s, NULL, LU_REC_MEMMAP, LU_ANY_DOMID);
     if ( !map )
@@ -300,9 +339,10 @@ static int save_owner(struct lu_writer *w, struct domain *d)
                 e.nr += count_alike(pg + 1, min(m.mfn + m.nr, next_ref) - mfn - 1);
             }
 
+            partial |= e.flags & LU_FRAME_PARTIAL;
             f->nr_frames += e.nr;
             mfn += e.nr - 1;
-            if ( last && joins(last, &e) )
+            if ( last && joins(last, &e) && !(e.flags & LU_FRAME_PARTIAL) )
                 last->nr += e.nr;
             else
             {
@@ -315,7 +355,7 @@ static int save_owner(struct lu_writer *w, struct domain *d)
     }
     lu_record_end(w);
 
-    return 0;
+    return partial ? save_partial_tables(w, d) : 0;
 }
 
 static int cf_check frames_check(struct domain *d)
@@ -364,6 +404,7 @@ static struct page_info frame_words(const struct lu_frames_entry *e)
     pg.u.inuse.type_info = types[LU_FRAME_TYPE(e->flags)] | e->typerefs |
                            (e->flags & LU_FRAME_PINNED ? PGT_pinned : 0) |
                            (e->flags & LU_FRAME_VALIDATED ? PGT_validated : 0) |
+                           (e->flags & LU_FRAME_PARTIAL ? PGT_partial : 0) |
                            (e->flags & LU_FRAME_NONCOHERENT
                             ? PGT_non_coherent : 0);
     /* Every TLB of the host is empty by now, so a time stamp of 0 will do. */
@@ -457,6 +498,34 @@ static int plan_owner(struct domain *d)
     return 0;
 }
 
+static int plan_partial_tables(struct domain *d)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_PARTIAL_TABLES,
+                                               d->domain_id);
+    unsigned int i;
+
+    for ( i = 0; r && i < r->nr; i++ )
+    {
+        struct lu_partial_tables_entry e;
+        struct page_info *pg;
+
+        LU_ENTRY(r, i, &e);
+        pg = mfn_valid(_mfn(e.mfn)) ? mfn_to_page(_mfn(e.mfn)) : NULL;
+        if ( !pg || page_get_owner(pg) != d ||
+             !(pg->u.inuse.type_info & PGT_partial) ||
+             e.validated > L1_PAGETABLE_ENTRIES || e.next_partial > 1 )
+            return liveupdate_refuse(d, -EINVAL,
+                                     "frame %#"PRIx64" cannot be a page table with %u entries validated",
+                                     e.mfn, e.validated);
+
+        pg->nr_validated_ptes = e.validated;
+        pg->partial_flags = e.next_partial;     /* PTF_partial_set, see mm.c */
+    }
+
+    return 0;
+}
+
 static int cf_check frames_plan(struct domain *d)
 {
     int rc = 0;
@@ -464,7 +533,7 @@ static int cf_check frames_plan(struct domain *d)
     if ( is_hardware_domain(d) )
         rc = plan_owner(dom_xen);
 
-    return rc ?: plan_owner(d);
+    return rc ?: plan_owner(d) ?: plan_partial_tables(d);
 }
 
 int liveupdate_map_page(struct domain *d, uint64_t mfn, const char *use,

@@ -6,7 +6,7 @@
  * A paused PV vCPU sits between two instructions: Xen descends into the
  * scheduler only on its way back to the guest, where a preempted hypercall has
  * already set RIP back to its beginning.  What can be in between is refused as
- * busy by quiesce(), here and in "sched".
+ * busy by quiesce() of "sched".
  *
  * Most of the state crosses as the public struct vcpu_guest_context, through
  * arch_get_info_guest() and arch_set_info_guest().  The rest, which these two do
@@ -32,7 +32,8 @@
  * No TLB needs flushing for that: loading the page tables of a vCPU does it.
  *
  * Carried: registers, FPU and extended state, debug registers, descriptor
- * tables, callbacks, MSRs, virtual machine check banks, pending NMI and MCE.
+ * tables, callbacks, MSRs, virtual machine check banks, pending NMI and MCE; a page
+ * table that is being torn down.
  */
 
 #include <xen/liveupdate.h>
@@ -54,16 +55,11 @@ static int cf_check vcpu_quiesce(struct domain *d)
 {
     struct vcpu *v;
 
-    for_each_vcpu ( d, v )
-    {
-        if ( v->arch.old_guest_table )
-            return liveupdate_refuse(d, -EBUSY,
-                                     "vCPU %u is tearing down a page table",
-                                     v->vcpu_id);
+    if ( !is_pv_domain(d) )
+        return 0;
 
-        if ( is_pv_domain(d) )
-            pv_destroy_ldt(v);
-    }
+    for_each_vcpu ( d, v )
+        pv_destroy_ldt(v);
 
     return 0;
 }
@@ -189,6 +185,30 @@ static int save_registers(struct lu_writer *w, struct vcpu *v)
     return 0;
 }
 
+/*
+ * A page table that the vCPU gives up takes long to tear down, and the hypercall
+ * is interrupted.  The reference that is to be dropped stays with it until the
+ * guest goes on, which it need not do: FRAMES counts it.
+ */
+static int save_old_table(struct lu_writer *w, const struct vcpu *v)
+{
+    struct lu_old_table *rec;
+
+    if ( !v->arch.old_guest_table )
+        return 0;
+
+    rec = lu_record_begin(w, LU_REC_OLD_TABLE, v->domain->domain_id, v->vcpu_id);
+    if ( !rec )
+        return -ENOSPC;
+    rec->mfn = mfn_x(page_to_mfn(v->arch.old_guest_table));
+    rec->parent_mfn = v->arch.old_guest_ptpg
+                      ? mfn_x(page_to_mfn(v->arch.old_guest_ptpg)) : 0;
+    rec->partial = v->arch.old_guest_table_partial;
+    lu_record_end(w);
+
+    return 0;
+}
+
 static int save_xstate(struct lu_writer *w, struct vcpu *v)
 {
     struct lu_xstate *rec;
@@ -275,7 +295,8 @@ static int cf_check vcpu_save(struct lu_writer *w, struct domain *d)
 
     for_each_vcpu ( d, v )
     {
-        int rc = save_registers(w, v) ?: save_xstate(w, v) ?: save_msrs(w, v);
+        int rc = save_registers(w, v) ?: save_old_table(w, v) ?:
+                 save_xstate(w, v) ?: save_msrs(w, v);
 
         if ( rc )
             return rc;
@@ -445,6 +466,43 @@ static int restore_registers(struct vcpu *v)
     return restore_vmce(v, &rec);
 }
 
+static struct page_info *own_page(const struct domain *d, uint64_t mfn)
+{
+    struct page_info *pg = mfn_valid(_mfn(mfn)) ? mfn_to_page(_mfn(mfn)) : NULL;
+
+    return pg && page_get_owner(pg) == d ? pg : NULL;
+}
+
+/* After the registers: what sets them would begin by tearing it down. */
+static int restore_old_table(struct vcpu *v)
+{
+    const struct domain *d = v->domain;
+    const struct lu_record *r = lu_record_find_vcpu(&liveupdate_stream,
+                                                    LU_REC_OLD_TABLE,
+                                                    d->domain_id, v->vcpu_id);
+    struct page_info *table, *parent = NULL;
+    struct lu_old_table rec;
+
+    if ( !r )
+        return 0;
+    LU_FIXED(r, &rec);
+
+    table = own_page(d, rec.mfn);
+    if ( rec.parent_mfn )
+        parent = own_page(d, rec.parent_mfn);
+    if ( !is_pv_domain(d) || !table || !parent != !rec.parent_mfn ||
+         rec.partial > 1 )
+        return liveupdate_refuse(d, -EINVAL,
+                                 "vCPU %u cannot go on tearing down frame %#"PRIx64,
+                                 v->vcpu_id, rec.mfn);
+
+    v->arch.old_guest_table = table;
+    v->arch.old_guest_ptpg = parent;
+    v->arch.old_guest_table_partial = rec.partial;
+
+    return 0;
+}
+
 /* After the registers, whose context sets the legacy part of the area. */
 static int restore_xstate(struct vcpu *v)
 {
@@ -527,7 +585,8 @@ static int cf_check vcpu_plan(struct domain *d)
 
     for_each_vcpu ( d, v )
     {
-        int rc = restore_registers(v) ?: restore_xstate(v) ?: restore_msrs(v);
+        int rc = restore_registers(v) ?: restore_old_table(v) ?:
+                 restore_xstate(v) ?: restore_msrs(v);
 
         if ( rc )
             return rc;
