@@ -236,8 +236,7 @@ static void noreturn leave_with_nmis_blocked(void)
     s_time_t deadline = NOW() + MILLISECS(1);
 
     set_nmi_callback(leave_in_nmi);
-    apic_icr_write(APIC_DM_NMI | APIC_DEST_PHYSICAL,
-                   cpu_physical_id(smp_processor_id()));
+    self_nmi();
     while ( NOW() < deadline )
         cpu_relax();
 
