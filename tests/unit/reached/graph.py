@@ -275,7 +275,7 @@ def declared():
             found.setdefault(m[1], []).append((file, m[2]))
     return found
 
-declarations = declared()
+declarations = declared() if STRUCTURES or VARIABLES else {}
 
 def objects(t):
     # Of this type; arrays count one by one.
@@ -324,7 +324,8 @@ def structure(name):
 
 def variable(address):
     # The structure that the variable is an element of, and the offset in it; or a pointer.
-    m = re.match(r"(\S+?)(?: \+ ([0-9]+))? in section", gdb.execute(f"info symbol {address:#x}", to_string=True))
+    m = re.match(r"(\S+?)(?: \+ ([0-9]+))? in section",
+                 gdb.execute(f"info symbol {address:#x}", to_string=True))
     if not m:
         return None
     try:
