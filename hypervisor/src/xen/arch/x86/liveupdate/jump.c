@@ -30,6 +30,7 @@
 #include <asm/hvm/support.h>
 #include <asm/liveupdate-irq.h>
 #include <asm/msr.h>
+#include <asm/nmi.h>
 #include <asm/processor.h>
 #include <asm/setup.h>
 
@@ -88,15 +89,6 @@ static void reset_msrs(void)
         wrmsrl(MSR_SPEC_CTRL, 0);
 }
 
-/* This CPU is about to be handed over: no VMX or SVM, nothing of Xen's own. */
-static void give_up_cpu(void)
-{
-    mask_nmis();
-    /* INIT is blocked in VMX operation, and in SVM while GIF is clear. */
-    hvm_cpu_down();
-    reset_msrs();
-}
-
 /*
  * In a tasklet, that is by the idle vCPU and outside of any lock: the CPU that
  * saves takes some of them.
@@ -112,7 +104,10 @@ static void cf_check hold(void *unused)
     if ( read_atomic(&command) == PARKED )
     {
         liveupdate_pending_fill(smp_processor_id());
-        give_up_cpu();
+        mask_nmis();
+        /* INIT is blocked in VMX operation, and with SVM while GIF is clear. */
+        hvm_cpu_down();
+        reset_msrs();
         atomic_inc(&nr_parked);
         /* Until the INIT of stop_cpu(). */
         for ( ; ; )
@@ -214,6 +209,41 @@ void liveupdate_park_cpus(void)
     liveupdate_pending_fill(smp_processor_id());
 }
 
+static struct kexec_image *jump_image;
+
+static void noreturn leave(void)
+{
+    reset_msrs();
+
+    kexecing = true;
+    machine_kexec(jump_image);
+    BUG();
+}
+
+static int cf_check leave_in_nmi(const struct cpu_user_regs *regs, int cpu)
+{
+    leave();
+}
+
+/*
+ * An NMI blocks further ones until the next IRET (Intel SDM vol. 3, "Handling
+ * Multiple NMIs"; AMD APM vol. 2, "Non-Maskable Interrupt").  So the jump is
+ * made by the handler of one that this CPU sends to itself: whatever NMI comes
+ * then waits for the target, which has an IDT when it executes its first IRET.
+ */
+static void noreturn leave_with_nmis_blocked(void)
+{
+    s_time_t deadline = NOW() + MILLISECS(1);
+
+    set_nmi_callback(leave_in_nmi);
+    self_nmi();
+    while ( NOW() < deadline )
+        cpu_relax();
+
+    /* It does not come: no reason to stay. */
+    leave();
+}
+
 void noreturn liveupdate_jump(struct kexec_image *image,
                               const struct lu_extent *extents,
                               unsigned int nr_extents, uint64_t stream_len)
@@ -250,12 +280,14 @@ void noreturn liveupdate_jump(struct kexec_image *image,
 
     /* Xen hides the DMAR table from dom0; its successor wants to see it. */
     acpi_dmar_reinstate();
-    give_up_cpu();
+    mask_nmis();
+    hvm_cpu_down();
 
     h->jump_start = NOW();
     h->crc = lu_crc32c(0, h, sizeof(*h));
 
-    kexecing = true;
-    machine_kexec(image);
-    BUG();
+    jump_image = image;
+    if ( cpu_has_apic )
+        leave_with_nmis_blocked();
+    leave();
 }
