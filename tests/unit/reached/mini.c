@@ -97,6 +97,10 @@ noinline void helper(void)
 #if defined(CASE_DIRECT)
     wait_there();
     counter++;
+#elif defined(CASE_BESIDES)
+    harmless();
+    wait_there();
+    counter++;
 #elif defined(CASE_TAIL)
     wait_there();
 #elif defined(CASE_ARGUMENT)
