@@ -22,20 +22,20 @@ static inline struct vcpu *get_current(void)
 {
     unsigned long sp;
 
-    asm ( "mov %%rsp, %0; or %1, %0" : "=r" (sp) : "i" (STACK_SIZE - 1) );
+    asm("mov %%rsp, %0; or %1, %0" : "=r"(sp) : "i"(STACK_SIZE - 1));
 
     return ((struct cpu_info *)(sp + 1) - 1)->current_vcpu;
 }
 #define current get_current()
 
-#define ASSERT(text) \
-    asm volatile ( "1: ud2\n\t"                                              \
-                   ".pushsection .rodata.text, \"a\"\n"                      \
-                   "3: .asciz \"" text "\"\n\t"                              \
-                   ".popsection\n\t"                                         \
-                   ".pushsection bug_frames_3, \"a\"\n"                      \
-                   "2: .long 1b - 2b, 0, 0, 3b - 2b\n\t"                     \
-                   ".popsection" )
+#define ASSERT(text)                                   \
+    asm volatile("1: ud2\n\t"                          \
+                 ".pushsection .rodata.text, \"a\"\n"  \
+                 "3: .asciz \"" text "\"\n\t"          \
+                 ".popsection\n\t"                     \
+                 ".pushsection bug_frames_3, \"a\"\n"  \
+                 "2: .long 1b - 2b, 0, 0, 3b - 2b\n\t" \
+                 ".popsection")
 
 struct ops {
     void (*stay)(void);
@@ -73,11 +73,11 @@ noinline void call(void (*fn)(void))
 
 noinline void note(void (*fn)(void))
 {
-    asm volatile ( "" :: "r" (fn) );
+    asm volatile("" ::"r"(fn));
 }
 
-const struct ops ops_a = { .stay = harmless, .go = harmless };
-const struct ops ops_b = { .stay = harmless, .go = wait_there };
+const struct ops ops_a = {.stay = harmless, .go = harmless};
+const struct ops ops_b = {.stay = harmless, .go = wait_there};
 
 noinline void through_stay(const struct ops *o)
 {
@@ -119,7 +119,7 @@ noinline void helper(void)
     variable();
     counter++;
 #elif defined(CASE_STI)
-    asm volatile ( "sti" );
+    asm volatile("sti");
 #elif defined(CASE_ASSERT)
     ASSERT("local_irq_is_enabled()");
 #elif defined(CASE_ASSERT_OFF)
@@ -158,5 +158,5 @@ extern const char __stop_bug_frames_3[];
 const char *const end_of_frames = __stop_bug_frames_3;
 #endif
 
-static const struct liveupdate_resource a = { .name = "a", .save = save_a };
-const struct liveupdate_resource *const liveupdate_resources[] = { &a, 0 };
+static const struct liveupdate_resource a = {.name = "a", .save = save_a};
+const struct liveupdate_resource *const liveupdate_resources[] = {&a, 0};
