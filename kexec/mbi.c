@@ -12,7 +12,6 @@
 #include "lu-kexec.h"
 #include "multiboot2.h"
 
-#define LOADER_NAME "xen-liveupdate"
 /*
  * Xen drops the first word of a line that does not come from GRUB 2
  * (cmdline_cook() in arch/x86/setup.c).
@@ -153,7 +152,7 @@ enum lu_kexec_error lu_mbi_build(void *buf, size_t size, const struct lu_boot_in
     put32(&w, 0); /* total size: known at the end */
     put32(&w, 0);
     put_string(&w, MB2_TAG_CMDLINE, IMAGE_NAME, info->cmdline);
-    put_string(&w, MB2_TAG_LOADER, "", LOADER_NAME);
+    put_string(&w, MB2_TAG_LOADER, "", LU_LOADER_NAME);
     put_meminfo(&w, info);
     put_map(&w, info);
     put_module(&w, info);

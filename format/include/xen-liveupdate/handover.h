@@ -15,6 +15,14 @@
 #define LU_HANDOVER_MAGIC   0x444e48554c4e4558ULL /* the bytes "XENLUHND" */
 #define LU_HANDOVER_EXTENTS 64
 
+/*
+ * How the loader names itself in the multiboot2 information (tag 2).  A page of
+ * RAM alone does not make a live update: whoever had it before could have left
+ * anything there.  Stock kexec-tools is known by the other prefix.
+ */
+#define LU_LOADER_NAME  "xen-liveupdate"
+#define LU_LOADER_KEXEC "kexec "
+
 /* Command line tags of the multiboot2 module. */
 #define LU_MODULE_RESUME "xen-liveupdate=resume"
 

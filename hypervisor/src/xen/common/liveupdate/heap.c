@@ -8,6 +8,16 @@
 
 #include <xen/liveupdate-core.h>
 
+/*
+ * What was free in the source is as its last owner left it, whatever bootscrub=
+ * says of memory that comes from firmware: it is scrubbed before it is handed
+ * out.  Not in the boot, which is part of the pause.
+ */
+void __init liveupdate_scrub_heap(void)
+{
+    opt_bootscrub = BOOTSCRUB_IDLE;
+}
+
 void liveupdate_init_heap(mfn_t mfn, unsigned long nr)
 {
     struct page_info *pg = mfn_to_page(mfn);

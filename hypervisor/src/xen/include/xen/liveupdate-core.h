@@ -21,7 +21,7 @@ struct page_info;
 /* --- Hooks of the boot path, in the order in which they run (boot.c) --- */
 
 /* Right after the command line is parsed: is this a live update? */
-void liveupdate_early_init(void);
+void liveupdate_early_init(const char *loader);
 /* Cold boot: take the region out of @map, as soon as its place is known. */
 void liveupdate_reserve(struct e820map *map);
 /* Cold boot: bytes still to be placed; and their place below @end in [s, e). */
@@ -69,6 +69,7 @@ struct liveupdate_report;
 void liveupdate_source_stamps(struct liveupdate_report *rep, s_time_t now);
 /* xen/common/page_alloc.c: give frames to the heap at run time, to be scrubbed. */
 void liveupdate_init_heap(mfn_t mfn, unsigned long nr);
+void liveupdate_scrub_heap(void);
 
 /* Whether any part of [s, e) belongs to the region. */
 bool liveupdate_in_region(paddr_t s, paddr_t e);
@@ -193,7 +194,7 @@ const struct liveupdate_ref *liveupdate_refs_next(unsigned long mfn,
 
 #else /* !CONFIG_LIVEUPDATE: what the hooks need */
 
-static inline void liveupdate_early_init(void) {}
+static inline void liveupdate_early_init(const char *loader) {}
 static inline void liveupdate_reserve(struct e820map *map) {}
 static inline uint64_t liveupdate_wanted_size(void) { return 0; }
 static inline uint64_t liveupdate_place_region(uint64_t s, uint64_t e,

@@ -147,11 +147,18 @@ static uint32_t __init handover_crc(struct lu_handover *h)
     return sum;
 }
 
+/* Firmware and ordinary boot loaders start no live update. */
+static bool __init from_kexec(const char *loader)
+{
+    return !strncmp(loader, LU_LOADER_NAME, strlen(LU_LOADER_NAME)) ||
+           !strncmp(loader, LU_LOADER_KEXEC, strlen(LU_LOADER_KEXEC));
+}
+
 /*
  * Is this a live update?  Runs right after the command line is parsed; an error
  * is kept until liveupdate_adopt() can print it.
  */
-void __init liveupdate_early_init(void)
+void __init liveupdate_early_init(const char *loader)
 {
     const module_t page = {
         .mod_start = PFN_DOWN(liveupdate_region.start),
@@ -163,7 +170,14 @@ void __init liveupdate_early_init(void)
         return;
 
     h = bootstrap_map(&page);
-    if ( h && h->magic == LU_HANDOVER_MAGIC )
+    if ( h && h->magic == LU_HANDOVER_MAGIC && !from_kexec(loader) )
+    {
+        printk(XENLOG_WARNING
+               "liveupdate: a handover page at %#"PRIx64" is left over from somebody, and ignored\n",
+               liveupdate_region.start);
+        h->magic = 0;
+    }
+    else if ( h && h->magic == LU_HANDOVER_MAGIC )
     {
         handover = *h;
         /* Not to be mistaken for news by an ordinary boot later on. */
@@ -533,6 +547,7 @@ void __init liveupdate_adopt(void)
         PFN_UP(max_settle_runs * sizeof(*settle_runs)), 1)));
 
     collect_runs(r, 0);
+    liveupdate_scrub_heap();
     feed_boot_allocator(&host);
 
     /* For later: what only the source needed. */
