@@ -258,10 +258,11 @@ static int save_owner(struct lu_writer *w, struct domain *d)
     f = lu_record_begin(w, LU_REC_FRAMES, d->domain_id, 0);
     if ( !f )
         return -ENOSPC;
-    f->tot_pages = d->tot_pages;
+    /* A page that the target has made by itself is not among the frames. */
+    f->tot_pages = d->tot_pages - !!liveupdate_apic_page(d);
     f->max_pages = d->max_pages;
     f->xenheap_pages = d->xenheap_pages;
-    f->extra_pages = d->extra_pages;
+    f->extra_pages = d->extra_pages - !!liveupdate_apic_page(d);
 
     for ( i = 0; i < map->nr; i++ )
     {
@@ -437,16 +438,18 @@ static int plan_owner(struct domain *d)
     if ( d == dom_xen )
         return 0;
 
+    /*
+     * One reference each for the first page, see assign_pages() and
+     * share_xen_page_with_guest().  VMX's APIC page is there already.
+     */
+    if ( !d->tot_pages && f.tot_pages )
+        get_knownalive_domain(d);
+    if ( !d->xenheap_pages && f.xenheap_pages )
+        get_knownalive_domain(d);
     d->max_pages = f.max_pages;
-    d->tot_pages = f.tot_pages;
-    d->extra_pages = f.extra_pages;
-    d->xenheap_pages = f.xenheap_pages;
-    /* One reference each for the first page, see assign_pages() and
-     * share_xen_page_with_guest(). */
-    if ( d->tot_pages )
-        get_knownalive_domain(d);
-    if ( d->xenheap_pages )
-        get_knownalive_domain(d);
+    d->tot_pages += f.tot_pages;
+    d->extra_pages += f.extra_pages;
+    d->xenheap_pages += f.xenheap_pages;
 
     return 0;
 }

@@ -6,8 +6,11 @@
  * fixup_irqs(), disable_IO_APIC() and disable_local_APIC(), which throw away
  * what is pending and change the APIC's mode.  Here every CPU is first held in
  * a loop with interrupts off (and can still be let go); then each one notes its
- * pending interrupts and halts, and the boot CPU jumps with its local APIC as
- * it is: what arrives from now on stays latched there.
+ * pending interrupts and is stopped by an INIT, and the boot CPU jumps with its
+ * local APIC as it is: what arrives from now on stays latched there.
+ *
+ * From the last instruction here to the target's own IDT, each step, what must
+ * hold and why it does: docs/handover.md, "The jump, instruction by instruction".
  */
 
 #include <xen/acpi.h>
@@ -23,8 +26,11 @@
 #include <xen/version.h>
 #include <xen/watchdog.h>
 
+#include <asm/apic.h>
 #include <asm/hvm/support.h>
 #include <asm/liveupdate-irq.h>
+#include <asm/msr.h>
+#include <asm/nmi.h>
 #include <asm/processor.h>
 #include <asm/setup.h>
 
@@ -34,6 +40,54 @@
 
 static enum { RELEASED, HELD, PARKED } command;
 static atomic_t nr_held, nr_parked;
+
+/*
+ * No NMI from a source that can be masked: the watchdog's counter, or a pin of
+ * the local APIC.  The jump leaves Xen's IDT behind, and code of Xen's that an
+ * NMI would wake a parked CPU in.  Who boots next sets them up as after a reset.
+ */
+static void mask_nmis(void)
+{
+    static const struct {
+        unsigned int reg;
+        int index;      /* Exists if the highest LVT is this one or above. */
+    } lvts[] = {
+        { APIC_LVT0, 0 },
+        { APIC_LVT1, 0 },
+        { APIC_LVTPC, 4 },
+        { APIC_LVTTHMR, 5 },
+        { APIC_CMCI, 6 },
+    };
+    unsigned int i;
+
+    if ( !cpu_has_apic )
+        return;
+
+    for ( i = 0; i < ARRAY_SIZE(lvts); i++ )
+    {
+        uint32_t lvt;
+
+        if ( get_maxlvt() < lvts[i].index )
+            continue;
+
+        lvt = apic_read(lvts[i].reg);
+        if ( (lvt & APIC_MODE_MASK) == APIC_DM_NMI )
+            apic_write(lvts[i].reg, lvt | APIC_LVT_MASKED);
+    }
+}
+
+/*
+ * What Xen takes for granted when it boots a CPU, but neither INIT nor the jump
+ * resets (Intel SDM vol. 3, "Processor State After Reset": INIT leaves MSRs as
+ * they are): Xen remembers what it has written to these, from zero on.
+ */
+static void reset_msrs(void)
+{
+    ctxt_switch_levelling(NULL);
+    wrmsr_tsc_aux(0);
+    if ( boot_cpu_has(X86_FEATURE_IBRSB) || boot_cpu_has(X86_FEATURE_IBRS) )
+        wrmsrl(MSR_SPEC_CTRL, 0);
+}
 
 /*
  * In a tasklet, that is by the idle vCPU and outside of any lock: the CPU that
@@ -50,9 +104,12 @@ static void cf_check hold(void *unused)
     if ( read_atomic(&command) == PARKED )
     {
         liveupdate_pending_fill(smp_processor_id());
-        /* A CPU in VMX operation does not take INIT. */
+        mask_nmis();
+        /* INIT is blocked in VMX operation, and with SVM while GIF is clear. */
         hvm_cpu_down();
+        reset_msrs();
         atomic_inc(&nr_parked);
+        /* Until the INIT of stop_cpu(). */
         for ( ; ; )
             halt();
     }
@@ -118,9 +175,26 @@ void liveupdate_release_cpus(void)
     watchdog_enable();
 }
 
+/*
+ * A parked CPU that only halted would execute Xen's code again, after an SMI or
+ * because the target never starts it.  By then something else is there.  In
+ * wait-for-SIPI it executes nothing.
+ */
+static void stop_cpu(unsigned int cpu)
+{
+    s_time_t deadline = NOW() + MILLISECS(1);
+
+    apic_icr_write(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
+                   cpu_physical_id(cpu));
+    /* There is no such bit in x2APIC mode. */
+    while ( !x2apic_enabled && (apic_read(APIC_ICR) & APIC_ICR_BUSY) &&
+            NOW() < deadline )
+        cpu_relax();
+}
+
 void liveupdate_park_cpus(void)
 {
-    unsigned int others = num_online_cpus() - 1;
+    unsigned int cpu, others = num_online_cpus() - 1;
 
     liveupdate_pending_steer();
 
@@ -128,7 +202,46 @@ void liveupdate_park_cpus(void)
     while ( atomic_read(&nr_parked) != others )
         cpu_relax();
 
+    for_each_online_cpu ( cpu )
+        if ( cpu )
+            stop_cpu(cpu);
+
     liveupdate_pending_fill(smp_processor_id());
+}
+
+static struct kexec_image *jump_image;
+
+static void noreturn leave(void)
+{
+    reset_msrs();
+
+    kexecing = true;
+    machine_kexec(jump_image);
+    BUG();
+}
+
+static int cf_check leave_in_nmi(const struct cpu_user_regs *regs, int cpu)
+{
+    leave();
+}
+
+/*
+ * An NMI blocks further ones until the next IRET (Intel SDM vol. 3, "Handling
+ * Multiple NMIs"; AMD APM vol. 2, "Non-Maskable Interrupt").  So the jump is
+ * made by the handler of one that this CPU sends to itself: whatever NMI comes
+ * then waits for the target, which has an IDT when it executes its first IRET.
+ */
+static void noreturn leave_with_nmis_blocked(void)
+{
+    s_time_t deadline = NOW() + MILLISECS(1);
+
+    set_nmi_callback(leave_in_nmi);
+    self_nmi();
+    while ( NOW() < deadline )
+        cpu_relax();
+
+    /* It does not come: no reason to stay. */
+    leave();
 }
 
 void noreturn liveupdate_jump(struct kexec_image *image,
@@ -167,12 +280,14 @@ void noreturn liveupdate_jump(struct kexec_image *image,
 
     /* Xen hides the DMAR table from dom0; its successor wants to see it. */
     acpi_dmar_reinstate();
+    mask_nmis();
     hvm_cpu_down();
 
     h->jump_start = NOW();
     h->crc = lu_crc32c(0, h, sizeof(*h));
 
-    kexecing = true;
-    machine_kexec(image);
-    BUG();
+    jump_image = image;
+    if ( cpu_has_apic )
+        leave_with_nmis_blocked();
+    leave();
 }

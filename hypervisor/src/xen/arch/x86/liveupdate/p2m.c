@@ -14,8 +14,9 @@
  * answers a first one, with "all of it is dirty".
  *
  * The page that VMX uses as a stand-in for the local APIC's registers has no
- * content: the target has made another one when it created vCPU 0, and entered
- * it.  See liveupdate_apic_page().
+ * content: the target has made another one when it created the domain, and
+ * enters it as it would when a toolstack lets a new domain go.  See
+ * liveupdate_apic_page().
  *
  * Carried: the physmap of HVM and PVH domains with hardware assisted paging:
  * memory, grants and device registers, superpages as such; the size of the pool
@@ -29,6 +30,7 @@
 #include <xen/softirq.h>
 
 #include <asm/altp2m.h>
+#include <asm/apicdef.h>
 #include <asm/p2m.h>
 #include <asm/paging.h>
 
@@ -320,6 +322,27 @@ static int make_pool(struct domain *d, uint64_t pages)
               : 0;
 }
 
+/*
+ * What the last step of creating a domain adds: VMX's APIC page.  A guest that
+ * has put a page of its own in that place has it there.
+ */
+static int finish_creation(struct domain *d)
+{
+    bool was_down = d->is_shutting_down;
+    p2m_type_t t;
+
+    if ( !d->creation_finished ||
+         !mfn_eq(get_gfn_query_unlocked(d, PFN_DOWN(APIC_DEFAULT_PHYS_BASE), &t),
+                 INVALID_MFN) )
+        return 0;
+
+    arch_domain_creation_finished(d);
+
+    /* All that it does about an error is to crash the domain. */
+    return d->is_shutting_down && !was_down
+           ? liveupdate_refuse(d, -ENOMEM, "its APIC page cannot be mapped") : 0;
+}
+
 static int cf_check p2m_plan(struct domain *d)
 {
     const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
@@ -355,7 +378,7 @@ static int cf_check p2m_plan(struct domain *d)
     dom_iommu(d)->need_sync = sync;
     p2m_unlock(p2m);
 
-    return rc;
+    return rc ?: finish_creation(d);
 }
 
 const struct liveupdate_resource liveupdate_res_p2m = {
