@@ -27,4 +27,7 @@ after() {
         n=$((n + step))
     done
     check_memsum dom0 g1
+    check "xl destroy" xl destroy g1
+    check "nothing is left of the guest" wait_for 30 only_dom0
 }
+only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }
