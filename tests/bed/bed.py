@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""bed.py [--report] [--name NAME] SCENARIO: boots Xen in QEMU and runs one scenario in dom0.
+"""bed.py [--report] [--name NAME] SCENARIO: boots Xen in an emulator and runs one scenario in dom0.
 
-Settings come from the environment, then from the scenario's "# bed:" header, then from DEFAULTS
-below; "# qemu:" lines of the scenario are added to QEMU's arguments. Everything about the run is kept in build/runs/NAME/:
+Settings come from the environment, then from the scenario's "# bed:" header, then from DEFAULTS below (and the
+emulator's, where they differ); "# qemu:" lines of the scenario are added to QEMU's arguments. Everything about the run
+is kept in build/runs/NAME/:
 
     serial.log   Xen's and dom0's console, each line with the seconds since the start
-    command      QEMU's command line
+    command      the emulator's command line
+    bochsrc      Bochs' configuration
+    qemu.log, bochs.log    what the emulator said
     results      the TAP lines
     iommu.trace  what QEMU saw of the IOMMU, if there is one
     files/       what the scenario saved: stream, timings, guests' consoles
     host.log     output of the helper on the host, if there is one
 
-A run always ends: at the scenario's end mark, when Xen or dom0's kernel panics, when QEMU exits, or
-after TIMEOUT seconds (see DEFAULTS). Results arrive over a debug port of QEMU (see progs/tohost.c), not over the
+A run always ends: at the scenario's end mark, when Xen or dom0's kernel panics, when the emulator exits, or
+after TIMEOUT seconds (see DEFAULTS). Results arrive over a debug port of the emulator (see progs/tohost.c), not over the
 console, so that a message of Xen in the middle of a line cannot lose one.
 """
 import argparse
@@ -26,14 +29,15 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
-BUILD = TOP / "build"
+from bochs import Bochs
+from emulator import BUILD, TOP, Refused
+from qemu import Qemu
+
 BED = TOP / "tests" / "bed"
 KIND = os.environ.get("KIND", "debug")
 
@@ -55,12 +59,14 @@ DEFAULTS = {
     "DISK": "0",                    # MiB: dom0 has a disk (virtio), the file "disk" in the run's directory
     "IOMMU": "none",                # none, amdvi, vtd, amdvi-x2apic, vtd-x2apic: with interrupt remapping, on a machine q35
     "ICOUNT": "",                   # 0, 1, 2 ...: the deterministic mode with this shift
+    "EMULATOR": "qemu",             # qemu or bochs
+    "CPU": "qemu64,+svm,+npt",      # the emulator's model
     "QEMU": "qemu-system-x86_64",
-    "ACCEL": "",                    # default: see choose_accel()
+    "ACCEL": "",                    # default: see Qemu.choose_accel()
     "MACHINE": "pc",
-    "CPU": "qemu64,+svm,+npt",
     "QEMU_ARGS": "",                # @RUN@ in it: the run's directory
-    "TIMEOUT": "300",               # wall seconds; twice that if CPUs share a thread
+    "BOCHS": "build/bochs/bochs",
+    "TIMEOUT": "300",               # wall seconds; twice that if QEMU's CPUs share a thread; Bochs: four times, of its CPU time
     "FILES": "",                    # put into dom0's /bed/files
     "SEED": "",                     # for scenarios with random operations; default: another one each time
     "ARGS": "",                     # words "name=value" that only the scenario itself knows
@@ -68,29 +74,10 @@ DEFAULTS = {
 # A comma in the header makes one run for each of these.
 MATRIX = ("SMP", "NET", "IOMMU", "UPDATE", "DOM0_VCPUS", "GUEST")
 
-DEBUG_PORT = 0x2E0
-# Reachable from the host's loopback when NET is set: this port of dom0, and of a guest on dom0's bridge.
-GUEST_PORT = 7000
-GUEST_ADDRESS = "10.0.2.16"
+EMULATORS = {"qemu": Qemu, "bochs": Bochs}
 PANIC = re.compile(r"Panic on CPU|FATAL TRAP|Kernel panic|Xen BUG at|Manual reset required")
 # The scenario used a command that dom0's image does not have: what it was to check was not checked.
 NO_COMMAND = re.compile(r"line \d+: (\S+): not found$")
-NICS = {"virtio-net": "virtio-net-pci,disable-legacy=on"}
-# Machine, device and Xen's argument; which events QEMU notes in iommu.trace: those that switch something on
-# or off (the last word of a line is the state, and these bits of it), and those that are a fault.
-IOMMUS = {
-    "amdvi": ("q35", "amd-iommu,intremap=on", "", {"amdvi_control_status": 1},
-              ("amdvi_page_fault", "amdvi_dte_get_fail", "amdvi_invalid_dte", "amdvi_get_pte_hwerror",
-               "amdvi_mode_invalid", "amdvi_evntlog_fail", "amdvi_completion_wait_fail", "amdvi_err",
-               "amdvi_unhandled_command", "amdvi_ir_err", "amdvi_ir_target_abort")),
-    "vtd": ("q35,kernel-irqchip=off", "intel-iommu,intremap=on,caching-mode=off", "iommu=no-sharept",
-            {"vtd_dmar_enable": 1, "vtd_ir_enable": 1},
-            ("vtd_dmar_fault", "vtd_frr_new", "vtd_warn_invalid_qi_tail", "vtd_warn_ir_vector",
-             "vtd_warn_ir_trigger")),
-}
-# The same with Xen in x2APIC mode: QEMU's TCG knows it since release 9, so this needs another QEMU and CPU, too.
-IOMMUS["amdvi-x2apic"] = (IOMMUS["amdvi"][0], IOMMUS["amdvi"][1] + ",xtsup=on", *IOMMUS["amdvi"][2:])
-IOMMUS["vtd-x2apic"] = (IOMMUS["vtd"][0], IOMMUS["vtd"][1] + ",eim=on", *IOMMUS["vtd"][2:])
 
 
 def variants(scenario, long_run=False):
@@ -112,7 +99,8 @@ def variants(scenario, long_run=False):
         unknown = words.keys() - DEFAULTS.keys()
         if unknown:
             sys.exit(f"{scenario}: unknown setting {', '.join(sorted(unknown))}")
-        choices = [[(k, x) for x in (v.split(",") if k in MATRIX else [v])] for k, v in words.items()]
+        matrix = MATRIX + emulator_of(words).MATRIX
+        choices = [[(k, x) for x in (v.split(",") if k in matrix else [v])] for k, v in words.items()]
         for combination in itertools.product(*choices):
             v = {**dict(combination), **{k: os.environ[k] for k in DEFAULTS if os.environ.get(k)}}
             if v not in found:
@@ -120,15 +108,26 @@ def variants(scenario, long_run=False):
     return found or [{k: os.environ[k] for k in DEFAULTS if os.environ.get(k)}]
 
 
-def qemu_args(scenario):
-    """What a scenario's "# qemu:" lines add to QEMU's command line."""
-    return " ".join(re.findall(r"^# qemu:(.*)", Path(scenario).read_text(), re.MULTILINE))
+def emulator_of(settings):
+    """The class of the emulator that these settings name."""
+    name = os.environ.get("EMULATOR") or settings.get("EMULATOR", DEFAULTS["EMULATOR"])
+    if name not in EMULATORS:
+        sys.exit(f"bed: no such emulator: {name}; there is {', '.join(EMULATORS)}")
+    return EMULATORS[name]
+
+
+def with_defaults(settings):
+    """All settings of a run."""
+    return {**DEFAULTS, **emulator_of(settings).DEFAULTS, **settings}
 
 
 def run_name(scenario, settings):
-    """boot, boot-smp2, tcp-smp2-e1000: the scenario and what tells its runs apart."""
+    """boot-smp1, tcp-smp2-e1000, dom0-smp1-bochs-ryzen: the scenario and what tells its runs apart."""
     parts = [Path(scenario).stem, "smp" + settings.get("SMP", DEFAULTS["SMP"])]
     parts += [settings[k] for k in ("GUEST", "NET", "IOMMU", "UPDATE") if settings.get(k) and settings[k] != DEFAULTS[k]]
+    if emulator_of(settings) is not Qemu:
+        settings = with_defaults(settings)
+        parts += [settings["EMULATOR"], settings["CPU"]]
     return "-".join(parts)
 
 
@@ -138,12 +137,6 @@ def number_names(names):
     for name in names:
         seen[name] += 1
         yield name if seen[name] == 1 else f"{name}-{seen[name]}"
-
-
-def has_qemu(settings):
-    """A QEMU that a scenario names by its path below the project is there only if it could be fetched."""
-    qemu = settings.get("QEMU", "")
-    return "/" not in qemu or (TOP / qemu).exists()
 
 
 class HostLink:
@@ -178,13 +171,13 @@ class HostLink:
                 yield text
 
     def keep(self, name, data):
-        """Files come packed: every byte takes an exit to QEMU."""
+        """Files come packed: every byte takes an exit to the emulator."""
         (self.files / name.removesuffix(".packed")).write_bytes(
             gzip.decompress(data) if name.endswith(".packed") else data)
 
 
 class SerialLog:
-    """Copies QEMU's serial output to serial.log, line by line, with time stamps."""
+    """Copies the serial output to serial.log, line by line, with time stamps."""
 
     def __init__(self, raw, log, start):
         self.raw = open(raw, "rb")
@@ -209,9 +202,9 @@ class Run:
 
     def __init__(self, scenario, settings, name=None, on_line=None, cpu=None):
         self.scenario = Path(scenario).resolve()
-        self.settings = {**DEFAULTS, **settings}
+        self.settings = with_defaults(settings)
         self.settings["DOM0_VCPUS"] = self.settings["DOM0_VCPUS"] or self.settings["SMP"]
-        self.settings["ACCEL"] = self.settings["ACCEL"] or self.choose_accel()
+        self.emulator = emulator_of(settings)(self)
         # The deterministic mode gets the same one always.
         self.settings["SEED"] = self.settings["SEED"] or (
             "1" if self.settings["ICOUNT"] else str(random.randrange(1, 1 << 31)))
@@ -219,34 +212,12 @@ class Run:
         self.dir = BUILD / "runs" / self.name
         self.results = []
         self.on_line = on_line or (lambda text: None)
-        self.cpu = cpu                      # the real CPU that is QEMU's, if it gets only one
+        self.cpu = cpu                      # the real CPU for the emulator, if it gets only one
         self.helper = None
         self.port = self.guest_port = 0     # on the host, for its helper; 0: no network
         self.seconds = 0
 
     # --- preparation ---
-
-    def choose_accel(self):
-        """A thread for each emulated CPU if there is a real one free for it, else one for all.
-
-        Sharing costs half of the speed. A CPU that spins for a lock whose holder's thread does not
-        run costs nearly all of it: a run takes ten times as long.
-        """
-        if self.settings["ICOUNT"]:
-            return "tcg"
-        return "tcg,thread=" + ("multi" if int(self.settings["SMP"]) <= idle_cpus() + 0.5 else "single")
-
-    def pin(self):
-        """With one emulated CPU, or one thread for all, QEMU gets one real CPU: the idlest, if not another was chosen.
-
-        It notes a pending interrupt in a word that its SVM emulation changes without the lock, by one
-        instruction. On two real CPUs one of two changes may get lost, and the emulated CPU halts for ever with
-        an interrupt pending. That is as likely with a thread for each of several CPUs, but half of their speed would be
-        too high a price.
-        """
-        if int(self.settings["SMP"]) > 1 and "thread=single" not in self.settings["ACCEL"]:
-            return []
-        return ["taskset", "-c", str(idlest_cpu() if self.cpu is None else self.cpu)]
 
     def make_initrd(self):
         """dom0's image and, appended, what belongs to this run."""
@@ -300,45 +271,6 @@ class Run:
         for path in re.findall(r"=> (/\S+)", listing):
             shutil.copy(path, root / "lib/x86_64-linux-gnu")
 
-    def qemu_command(self, initrd):
-        s = self.settings
-        iommu = []
-        nic = NICS.get(s["NET"], s["NET"])
-        if s["IOMMU"] != "none":
-            s["MACHINE"], device, xen_arg, switches, faults = IOMMUS[s["IOMMU"]]
-            s["XEN_ARGS"] = f"{s['XEN_ARGS']} {xen_arg}".strip()
-            iommu = ["-device", device, "-D", f"{self.dir}/iommu.trace"]
-            for event in (*switches, *faults):
-                iommu += ["-trace", event]
-            # Device models take whatever is in slot 2 for Intel's graphics.
-            nic += ",addr=3" + (",iommu_platform=on" if "virtio" in nic else "")
-        xen_args = (f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
-                    f"dom0_mem={s['DOM0_MEM']},max:{s['DOM0_MEM']} dom0_max_vcpus={s['DOM0_VCPUS']} "
-                    f"console_timestamps=boot noreboot {s['XEN_ARGS']}")
-        linux_args = f"console=hvc0 earlyprintk=xen rdinit=/init quiet {s['DOM0_ARGS']}".strip()
-        command = [str(TOP / s["QEMU"]) if "/" in s["QEMU"] else s["QEMU"], "-name", f"lu-{self.name}", "-accel", s["ACCEL"], "-machine", s["MACHINE"],
-                   "-cpu", s["CPU"], "-m", s["MEM"], "-smp", s["SMP"], "-display", "none",
-                   "-monitor", "none", "-no-reboot",
-                   "-kernel", s["XEN_FROM"], "-append", xen_args,
-                   "-initrd", f"{BUILD}/kernel/dom0/vmlinux {linux_args},{initrd}",
-                   "-serial", f"file:{self.dir}/serial.raw",
-                   "-chardev", f"file,id=link,path={self.dir}/link.raw",
-                   "-device", f"isa-debugcon,iobase={DEBUG_PORT:#x},chardev=link"] + iommu
-        if s["DISK"] != "0":
-            command += ["-drive", f"if=virtio,format=raw,file={self.dir}/disk"]
-        if s["NET"]:
-            self.port, self.guest_port = free_port(), free_port()
-            command += ["-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{self.port}-:{GUEST_PORT},"
-                                   f"hostfwd=udp:127.0.0.1:{self.port}-:{GUEST_PORT},"
-                                   f"hostfwd=tcp:127.0.0.1:{self.guest_port}-{GUEST_ADDRESS}:{GUEST_PORT}",
-                        "-device", f"{nic},netdev=net0,romfile="]
-        else:
-            command += ["-nic", "none"]
-        if s["ICOUNT"]:
-            command += ["-icount", f"shift={s['ICOUNT']},sleep=off", "-seed", "1",
-                        "-rtc", "base=2026-01-01T00:00:00,clock=vm"]
-        return command + [word.replace("@RUN@", str(self.dir)) for word in shlex.split(f"{s['QEMU_ARGS']} {qemu_args(self.scenario)}")]
-
     # --- the run ---
 
     def result(self, passed, text):
@@ -380,12 +312,11 @@ class Run:
         lines = (self.dir / "host.log").read_text().strip().splitlines() or [""]
         self.result(status == 0, f"helper on the host is content ({lines[-1] or f'status {status}'})")
 
-    def watch(self, qemu):
-        """Follows a running QEMU until there is a reason to end; returns what is wrong, if anything."""
+    def watch(self, process):
+        """Follows the running emulator until there is a reason to end; returns what is wrong, if anything."""
         start = time.monotonic()
-        # One thread for all CPUs: half of the speed.
-        limit = float(self.settings["TIMEOUT"]) * (2 if "thread=single" in self.settings["ACCEL"] else 1)
-        deadline = start + limit
+        limit = self.emulator.limit()
+        deadline = None     # once the end, or a panic, was seen
         for f in ("serial.raw", "link.raw"):
             (self.dir / f).touch()
         serial = SerialLog(self.dir / "serial.raw", self.dir / "serial.log", start)
@@ -394,10 +325,15 @@ class Run:
         ended = console_ended = False
 
         def finish_in(seconds):
-            return min(deadline, time.monotonic() + seconds)
+            return min(deadline or float("inf"), time.monotonic() + seconds)
+
+        def is_over():
+            if deadline:
+                return time.monotonic() > deadline
+            return self.emulator.seconds(process, start) > limit
 
         while not (ended and console_ended):
-            exited = qemu.poll() is not None
+            exited = process.poll() is not None
             for line in link.lines():
                 if self.handle(line):
                     ended = True
@@ -411,7 +347,7 @@ class Run:
                 elif line.startswith("bed: end"):
                     console_ended = True
                     deadline = finish_in(3)
-            if exited or time.monotonic() > deadline:
+            if exited or is_over():
                 break
             time.sleep(0.02)
         if ended:
@@ -419,7 +355,7 @@ class Run:
         elif console_ended:
             trouble = "the end came on the console but not over the debug port: did dom0 lose its I/O ports?"
         elif not trouble:
-            trouble = "QEMU exited" if exited else f"no end after {limit:.0f} s"
+            trouble = f"{self.emulator.NAME} exited" if exited else f"no end after {limit:.0f} s"
         if trouble:
             for line in serial.tail:
                 self.on_line("#   " + line)
@@ -432,89 +368,39 @@ class Run:
         shutil.rmtree(self.dir, ignore_errors=True)
         (self.dir / "files").mkdir(parents=True)
         initrd = self.make_initrd()
-        if self.settings["DISK"] != "0":
-            with open(self.dir / "disk", "wb") as disk:
-                disk.truncate(int(self.settings["DISK"]) << 20)
-        command = self.qemu_command(initrd)
+        command = [str(word) for word in self.emulator.prepare(initrd)]
         (self.dir / "command").write_text(shlex.join(command) + "\n")
+        cpu = self.emulator.cpu()
+        pin = [] if cpu is None else ["taskset", "-c", str(cpu)]
 
         start = time.monotonic()
-        with open(self.dir / "qemu.log", "w") as log:
-            # QEMU dies with this program, however that ends.
-            qemu = subprocess.Popen(["setpriv", "--pdeathsig", "KILL"] + self.pin() + command,
-                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open(self.dir / f"{self.emulator.NAME.lower()}.log", "w") as log:
+            # The emulator dies with this program, however that ends.
+            process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL"] + pin + command,
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            trouble = self.watch(qemu)
+            trouble = self.watch(process)
         finally:
-            qemu.kill()
-            qemu.wait()
+            process.kill()
+            process.wait()
             if self.helper:
                 self.helper.kill()
                 self.helper.wait()
             initrd.unlink()
+            self.emulator.clean()
         self.seconds = time.monotonic() - start
         if trouble:
-            message = (self.dir / "qemu.log").read_text().strip()
-            self.result(False, f"the run came to its end: {trouble} {message}".rstrip())
+            self.result(False, f"the run came to its end: {trouble} {self.emulator.last_words()}".rstrip())
         elif not self.results:
             self.result(False, "the scenario checked something")
-        elif self.settings["IOMMU"] != "none":
-            self.check_iommu()
+        else:
+            self.emulator.check()
         self.write_results()
         return all(passed for passed, _ in self.results)
-
-    def check_iommu(self):
-        """What QEMU saw of the IOMMU: once switched on, was it so to the end, and without a fault?"""
-        _, _, _, switches, faults = IOMMUS[self.settings["IOMMU"]]
-        on, off, seen = dict.fromkeys(switches, 0), [], []
-        for line in (self.dir / "iommu.trace").read_text(errors="replace").splitlines():
-            event, *words = line.split()
-            if event in switches:
-                state = int(words[-1], 0) & switches[event]
-                if on[event] and not state:
-                    off.append(line)
-                on[event] = max(on[event], state)
-            elif event in faults:
-                seen.append(line)
-        never = [event for event in switches if not on[event]]
-        self.result(not never, f"QEMU saw the IOMMU being switched on{''.join(': not ' + e for e in never)}")
-        self.result(not off, f"and never off again{''.join(': ' + line for line in off[:1])}")
-        self.result(not seen, f"QEMU saw no fault of the IOMMU{''.join(': ' + line for line in seen[:3])}")
 
     def write_results(self):
         lines = [f"{'ok' if passed else 'not ok'} {n} - {text}" for n, (passed, text) in enumerate(self.results, 1)]
         (self.dir / "results").write_text("\n".join(lines + [f"1..{len(lines)}", ""]))
-
-
-def idle_cpus():
-    """How many of this machine's CPUs are idle, measured over a moment."""
-    def times():
-        return [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    before = times()
-    time.sleep(0.5)
-    spent = [b - a for a, b in zip(before, times())]
-    return os.cpu_count() * (spent[3] + spent[4]) / max(sum(spent), 1)    # idle, waiting for a disk
-
-
-def idlest_cpu():
-    """Of those that this program may use, the one with the most idle time in a moment."""
-    def idle():
-        found = {}
-        for line in Path("/proc/stat").read_text().splitlines():
-            name, *words = line.split()
-            if re.fullmatch(r"cpu\d+", name):
-                found[int(name[3:])] = int(words[3]) + int(words[4])
-        return found
-    before = idle()
-    time.sleep(0.5)
-    after = idle()
-    return max(os.sched_getaffinity(0), key=lambda cpu: after.get(cpu, 0) - before.get(cpu, 0))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def main():
@@ -523,7 +409,7 @@ def main():
     parser.add_argument("--name", help="directory below build/runs/ (a scenario's second run: NAME-2)")
     parser.add_argument("--report", action="store_true", help="print the scenario's report, then what failed")
     args = parser.parse_args()
-    # So that QEMU is ended, too, when this program is.
+    # So that the emulator is ended, too, when this program is.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
     passed = True
@@ -535,7 +421,10 @@ def main():
                 print(line, flush=True)
             elif line.startswith(("#", "not ok")):
                 print(line.removeprefix("# "), flush=True)
-        run = Run(args.scenario, settings, name, show)
+        try:
+            run = Run(args.scenario, settings, name, show)
+        except Refused as e:
+            sys.exit(f"bed: {e}")
         passed = run.run() and passed
         failed = sum(not ok for ok, _ in run.results)
         print(f"# {run.name}: {len(run.results) - failed} passed, {failed} failed, {run.seconds:.0f} s, {run.dir}")

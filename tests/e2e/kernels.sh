@@ -3,15 +3,21 @@
 # bed: smp=2 updates=2 mem=3584 timeout=600
 # bed: smp=1 guest=pvh updates=2 mem=3584 timeout=600
 # bed: smp=1 iommu=amdvi updates=2 mem=3584 timeout=600
+# bed: emulator=bochs smp=1 guest=pvh updates=2 args=kernels=area-pvh,nmi-pvh,timer-pvh,pagetable,registers
+# bed-long: emulator=bochs cpu=corei7_haswell_4770,corei7_skylake_x,ryzen smp=1 guest=pvh,pv updates=2 timeout=900
 # bed-long: smp=1 iommu=vtd updates=2 mem=3584 timeout=600
 # bed-long: smp=1 guest=pvh iommu=amdvi,vtd updates=2 mem=3584 timeout=600
 
 # The kernel "domid" runs under these domids, besides the one it gets; 32751 is the highest there is.
 DOMIDS="100 20000 32751"
 
-# All kernels that were built for this kind of guest, each in a domain of its own; "domid" in several.
+# All kernels that were built for this kind of guest, each in a domain of its own, "domid" in several; or those that
+# ARGS names ("kernels=fifo-pvh,timer-pvh").
 names() {
     local f id
+    case "$ARGS" in
+    kernels=*) echo ${ARGS#kernels=} | tr , '\n'; return ;;
+    esac
     for f in $(grep -l "^type=\"$GUEST\"" /boot/guests/*.cfg); do basename $f .cfg; done
     if [ $GUEST = pv ] && [ -e /boot/guests/domid ]; then
         for id in $DOMIDS; do echo domid-$id; done
@@ -105,8 +111,15 @@ after_each() {
 
 # What is left of a domain when it is destroyed shows that a count has gone wrong.
 after() {
-    local k
+    local k with pages
+    with=$(free_pages)
+    pages=$(pages_of_guests)
     for k in $(names); do xl destroy $k; done
     check "all of them can be destroyed" wait_for 30 only_dom0
+    check "their memory comes back in full" wait_for 30 freed $((with + pages))
+    say "free pages: $with with the guests, $pages theirs, $(free_pages) without"
 }
 only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }
+pages_of_guests() { physinfo domains | sed '/^domain=0 /d' | tr ' ' '\n' | awk -F= '$1 == "tot_pages" { n += $2 } END { print n + 0 }'; }
+# Page tables and Xen's structures for them come on top.
+freed() { [ "$(free_pages)" -ge $1 ]; }

@@ -3,6 +3,7 @@
 # bed: smp=2 updates=10 alternate=0 timeout=600
 # bed-long: smp=1 guest=pvh updates=4 alternate=0 timeout=300
 # bed-long: smp=1,2,4 updates=10 alternate=1 timeout=900
+# bed-long: emulator=bochs cpu=corei7_haswell_4770,broadwell_ult,corei7_skylake_x,ryzen smp=1 guest=pvh,pv updates=3 timeout=600
 
 before() {
     start_xen
@@ -27,4 +28,7 @@ after() {
         n=$((n + step))
     done
     check_memsum dom0 g1
+    check "xl destroy" xl destroy g1
+    check "nothing is left of the guest" wait_for 30 only_dom0
 }
+only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }

@@ -2,7 +2,7 @@
 /*
  * tohost line TEXT... | tohost file NAME PATH
  *
- * Sends something from dom0 to the driver outside, through QEMU's debug
+ * Sends something from dom0 to the driver outside, through the emulator's debug
  * console: one I/O port, no interrupt, nothing that a driver in dom0 or a live
  * update could lose. A file goes as a line "@file NAME SIZE" and its bytes.
  */
@@ -11,8 +11,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* Not the usual 0x402: the BIOS writes there. Same number in bed.py. */
-#define DEBUG_CONSOLE_PORT 0x2e0
+/* Not 0x402: firmware writes there. Bochs has no other than this. Same number in emulator.py. */
+#define DEBUG_CONSOLE_PORT 0xe9
 
 static int ports;
 

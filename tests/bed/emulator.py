@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What bed.py asks of the emulator that it boots Xen in; qemu.py and bochs.py have one each."""
+import os
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = TOP / "build"
+
+# A byte written to this port of the host arrives outside; progs/tohost.c has the same number. Bochs has no other.
+DEBUG_PORT = 0xE9
+
+
+class Refused(Exception):
+    """The emulator does not have what a setting asks for."""
+
+
+class Emulator:
+    """One run's emulator. It may change the run's settings before the run begins."""
+
+    NAME = ""
+    DEFAULTS = {}       # where they differ from bed.py's
+    MATRIX = ()         # settings whose commas make several runs, besides bed.py's
+
+    def __init__(self, run):
+        self.run = run
+        self.settings = run.settings
+
+    @classmethod
+    def missing(cls, settings):
+        """Why there can be no run with these settings on this machine, or None."""
+        raise NotImplementedError
+
+    @classmethod
+    def one_thread(cls, settings):
+        """Does it use one real CPU only, so that runs may go side by side?"""
+        raise NotImplementedError
+
+    def prepare(self, initrd):
+        """Makes what it needs in the run's directory; returns its command line."""
+        raise NotImplementedError
+
+    def cpu(self):
+        """The real CPU that is its only one, or None: any."""
+        return idlest_cpu() if self.run.cpu is None else self.run.cpu
+
+    def limit(self):
+        """After how many seconds the run is ended."""
+        return float(self.settings["TIMEOUT"])
+
+    def seconds(self, process, since):
+        """How many of them have gone."""
+        del process
+        return time.monotonic() - since
+
+    def last_words(self):
+        """What it said when it exited."""
+        return (self.run.dir / f"{self.NAME.lower()}.log").read_text(errors="replace").strip()
+
+    def check(self):
+        """Adds results of its own to the run's, after a run to the end."""
+
+    def clean(self):
+        """Removes what is not worth keeping."""
+
+    # --- for all ---
+
+    def xen_args(self):
+        s = self.settings
+        return (f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all "
+                f"dom0_mem={s['DOM0_MEM']},max:{s['DOM0_MEM']} dom0_max_vcpus={s['DOM0_VCPUS']} "
+                f"console_timestamps=boot noreboot {s['XEN_ARGS']}")
+
+    def linux_args(self):
+        return f"console=hvc0 earlyprintk=xen rdinit=/init quiet {self.settings['DOM0_ARGS']}".strip()
+
+
+def idle_cpus():
+    """How many of this machine's CPUs are idle, measured over a moment."""
+    def times():
+        return [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    before = times()
+    time.sleep(0.5)
+    spent = [b - a for a, b in zip(before, times())]
+    return os.cpu_count() * (spent[3] + spent[4]) / max(sum(spent), 1)    # idle, waiting for a disk
+
+
+def idlest_cpu():
+    """Of those that this program may use, the one with the most idle time in a moment."""
+    def idle():
+        found = {}
+        for line in Path("/proc/stat").read_text().splitlines():
+            name, *words = line.split()
+            if name.startswith("cpu") and name[3:].isdigit():
+                found[int(name[3:])] = int(words[3]) + int(words[4])
+        return found
+    before = idle()
+    time.sleep(0.5)
+    after = idle()
+    return max(os.sched_getaffinity(0), key=lambda cpu: after.get(cpu, 0) - before.get(cpu, 0))
