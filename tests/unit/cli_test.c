@@ -340,6 +340,9 @@ static void status(void)
     CU_ASSERT_EQUAL(number_at("status.next_slot.size"), 32 << 20);
     CU_ASSERT_TRUE(json_is_null(at("target")));
     CU_ASSERT_TRUE(json_is_null(at("last")));
+    CU_ASSERT_EQUAL(CALL("-j", "result"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("result.state"), "none");
+    CU_ASSERT_TRUE(json_is_null(at("result.pause_ns")));
 }
 
 static void check(void)
@@ -557,6 +560,8 @@ static void too_late(void)
     /* It may still come, and whoever looks then writes it down. */
     CU_ASSERT_TRUE(last_is("under way"));
     CU_ASSERT_TRUE(json_is_null(at("attempts.0.end")));
+    CU_ASSERT_EQUAL(CALL("history"), 0);
+    CU_ASSERT_TRUE(says("  update     under way   -               4.17.5-old -> "));
     fake.stuck = FAKE_IDLE;
     while (fake.stage != FAKE_IDLE)
         CU_ASSERT_EQUAL(CALL("history"), 0);
@@ -940,7 +945,7 @@ static void faults(void)
     CU_ASSERT_EQUAL(fake.fault_phase, XEN_LIVEUPDATE_PHASE_save);
     CU_ASSERT_EQUAL(fake.fault_resource, 2);
     CU_ASSERT_EQUAL(CALL("fault", "list"), 0);
-    CU_ASSERT_STRING_EQUAL(out, "save two\nsave three\n");
+    CU_ASSERT_STRING_EQUAL(out, "save two\nsave three\nsettle three\n");
     CU_ASSERT_EQUAL(fake.fault_phase, 0);
     CU_ASSERT_EQUAL(CALL("fault", "save", "one"), 1);
     CU_ASSERT_TRUE(complains("resource one does nothing in phase save"));

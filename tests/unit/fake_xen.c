@@ -27,6 +27,7 @@ void fake_reset(uint32_t nr)
     memset(fake_xen, 0, sizeof(fake));
     strcpy(fake.version, "4.17.5-old");
     fake.nr_domains = nr;
+    fake.nr_cpus = 2;
     fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
     fake.query.format = 1;
     fake.query.format_oldest = 1;
@@ -272,7 +273,7 @@ static int read_stream(struct xen_liveupdate_read *r, void *buf)
     return 0;
 }
 
-/* Only saving can fail, and the last resource does nothing in it. */
+/* Only saving can fail, and settling of the last resource. */
 static int set_fault(struct xen_liveupdate_fault *f)
 {
     static const char *const names[] = {"one", "two", "three"};
@@ -286,7 +287,9 @@ static int set_fault(struct xen_liveupdate_fault *f)
     if (f->resource >= fake.query.nr_resources)
         return ENOENT;
     strcpy(f->name, names[f->resource]);
-    f->exists = f->phase == XEN_LIVEUPDATE_PHASE_save && f->resource != 0;
+    f->exists = f->phase == XEN_LIVEUPDATE_PHASE_save     ? f->resource != 0
+                : f->phase == XEN_LIVEUPDATE_PHASE_settle ? f->resource == 2
+                                                          : 0;
     if (f->exists) {
         fake.fault_phase = f->phase;
         fake.fault_resource = f->resource;
@@ -302,7 +305,7 @@ static void inventory(struct xen_liveupdate_inventory *i, void *buf)
     memcpy(buf, fake.domain,
            (room < fake.nr_domains ? room : fake.nr_domains) * sizeof(fake.domain[0]));
     i->nr = fake.nr_domains;
-    i->nr_cpus = 2;
+    i->nr_cpus = fake.nr_cpus;
     i->total_pages = 786432;
     i->boot_ns = fake.boot_ns;
     i->free_pages = 100000;

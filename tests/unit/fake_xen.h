@@ -34,7 +34,7 @@ struct fake_xen {
     struct xen_liveupdate_query query;
     struct xen_liveupdate_result result;
     struct xen_liveupdate_domain domain[FAKE_DOMAINS];
-    uint32_t nr_domains;
+    uint32_t nr_domains, nr_cpus;
     int64_t boot_ns;
     struct xen_liveupdate_refusal refusal[FAKE_REFUSALS];
     uint32_t nr_refusals;

@@ -795,6 +795,11 @@ static void test_prediction(void)
     write_attempt(LU__KIND__REHEARSAL, 12000000, 12000000, LU__OUTCOME__REHEARSED);
     CU_ASSERT_EQUAL(predicted(seen), 72000000);
 
+    /* Behind the jump, an update with other CPUs tells nothing. */
+    fake.nr_cpus = 3;
+    predicted("up to the jump: rehearsal 6; behind it: the boot of this Xen");
+    fake.nr_cpus = 2;
+
     /* Twice the domains take longer, but not twice as long. */
     for (uint32_t i = 9; i < 18; i++) {
         fake.domain[i] = fake.domain[8];

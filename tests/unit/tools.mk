@@ -27,7 +27,7 @@ PROGRAMS += record cli
 
 $(PB)/%.pb-c.c: $(FORMAT)/%.proto
 	@mkdir -p $(@D)
-	protoc-c -I$(FORMAT) --c_out=$(PB) $<
+	$(Q)protoc-c -I$(FORMAT) --c_out=$(PB) $<
 $(PB)/report.pb-c.c: $(PB)/manifest.pb-c.c
 # Their headers are needed before anything that includes them is compiled.
 $(filter %_test.c.o $B/obj/record/lu-tools/% $B/obj/cli/lu-tools/%,$(call objects,record) $(call objects,cli)): | \
