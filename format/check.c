@@ -157,6 +157,17 @@ static uint32_t run_of(const struct lu_record *map, uint32_t i, uint64_t mfn)
     return i;
 }
 
+/* For frames_are(): of a domain, whichever it is, or Xen's own. */
+#define ANYBODYS 0
+
+static bool run_is(const struct lu_memmap_entry *e, uint16_t class, uint16_t domid)
+{
+    if (class == ANYBODYS)
+        return e->class == LU_MEM_DOMAIN || e->class == LU_MEM_KEPT;
+
+    return e->class == class && e->domid == domid;
+}
+
 /*
  * Are these frames all of @class (and @domid's)?  *@cursor goes along with
  * ascending questions; it starts as 0.
@@ -174,7 +185,7 @@ static bool frames_are(const struct check *c, uint32_t *cursor, uint64_t mfn, ui
         if (i == c->memmap->nr)
             return false;
         GET(c->memmap, i, &e);
-        if (e.mfn > mfn || e.class != class || e.domid != domid)
+        if (e.mfn > mfn || !run_is(&e, class, domid))
             return false;
 
         n = e.mfn + e.nr - mfn;
@@ -902,12 +913,24 @@ static enum lu_verdict check_pstates(const struct check *c)
 
 /* ---- translated domains ---- */
 
+/* Memory is the domain's own; a device's registers are nobody's. */
+static bool may_map(const struct check *c, uint32_t *cursor, const struct lu_record *r,
+                    const struct lu_p2m_entry *e)
+{
+    switch (e->type) {
+    case LU_P2M_MMIO_DIRECT: return true;
+    case LU_P2M_GRANT_RW:
+    case LU_P2M_GRANT_RO: return frames_are(c, cursor, e->mfn, e->nr, ANYBODYS, 0);
+    default: return frames_are(c, cursor, e->mfn, e->nr, LU_MEM_DOMAIN, r->domid);
+    }
+}
+
 static enum lu_verdict check_extents(const struct check *c, const struct lu_record *r)
 {
     struct lu_p2m_entry e;
     struct lu_p2m fixed;
-    uint64_t next = 0, sum = 0;
-    uint32_t i;
+    uint64_t next = 0, next_mfn = 0, sum = 0;
+    uint32_t i, cursor = 0;
 
     for (i = 0; i < r->nr; i++) {
         GET(r, i, &e);
@@ -919,6 +942,14 @@ static enum lu_verdict check_extents(const struct check *c, const struct lu_reco
             return bad(c, r, "type");
         if (e.gfn < next || e.gfn + e.nr < e.gfn)
             return bad(c, r, "extents overlap or do not ascend");
+        if (e.mfn + e.nr < e.mfn)
+            return bad(c, r, "extent that ends behind the last frame");
+        /* The memory behind a physmap mostly ascends with it. */
+        if (e.mfn < next_mfn)
+            cursor = 0;
+        if (!may_map(c, &cursor, r, &e))
+            return bad(c, r, "extent whose frames MEMMAP does not give to its domain");
+        next_mfn = e.mfn + e.nr;
         next = e.gfn + e.nr;
         sum += e.nr;
     }

@@ -107,6 +107,15 @@ void lu_build_id_text(char text[LU_BUILD_ID_TEXT], const uint8_t *data, size_t s
         sprintf(text + 2 * i, "%02x", data[i]);
 }
 
+/* A text of the file, as it may be shown on a terminal. */
+static void make_printable(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
 /* Looks for the note, and for the build id, among the @size bytes of notes at @data. */
 static bool find_note(struct lu_target *t, const uint8_t *data, size_t size)
 {
@@ -126,8 +135,8 @@ static bool find_note(struct lu_target *t, const uint8_t *data, size_t size)
             !memcmp(data + name, LU_NOTE_NAME, sizeof(LU_NOTE_NAME)) &&
             nh.n_descsz >= sizeof(t->note)) {
             memcpy(&t->note, data + desc, sizeof(t->note));
-            t->note.version[sizeof(t->note.version) - 1] = '\0';
-            t->note.changeset[sizeof(t->note.changeset) - 1] = '\0';
+            make_printable(t->note.version, sizeof(t->note.version));
+            make_printable(t->note.changeset, sizeof(t->note.changeset));
             found = true;
         } else if (nh.n_type == NT_GNU_BUILD_ID && nh.n_namesz == sizeof(ELF_NOTE_GNU) &&
                    !memcmp(data + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU))) {

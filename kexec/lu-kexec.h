@@ -101,7 +101,7 @@ struct lu_target {
     uint32_t end;      /* end of the image, BSS included, a whole page */
     uint32_t entry;
     uint32_t reloc_min, reloc_max, reloc_align; /* multiboot2: where it may be loaded */
-    struct lu_note note;                        /* its texts are terminated */
+    struct lu_note note;                        /* its texts are terminated and printable */
     char build_id[LU_BUILD_ID_TEXT];            /* in hexadecimal digits, "": none */
 };
 

@@ -101,6 +101,12 @@ enum lu_kexec_error lu_target_suits(const struct lu_target *target, const struct
 
     if (error)
         return error;
+    /* Sums with what no slot can have would wrap. */
+    if (target->note.slot_min > ADDRESS_LIMIT)
+        return lu_kexec_complain(why, LU_KEXEC_DOES_NOT_FIT,
+                                 "the target asks for a slot of %" PRIu64
+                                 " MiB, more than there is below 4 GiB",
+                                 target->note.slot_min / MIB);
     if (!place->nr_slots || !place->slot_size)
         return lu_kexec_complain(why, LU_KEXEC_NO_REGION,
                                  "the running Xen has reserved no memory for a live update; boot "

@@ -32,4 +32,12 @@ run_make KCONFIG_CONFIG=.config.new olddefconfig >/dev/null
 if cmp -s "$config.new" "$config"; then rm -f "$config.new"; else mv "$config.new" "$config"; fi
 rm -f "$config.new.old"
 
-run_make build
+if [ "${V:-}" = 1 ]; then
+    run_make build
+else
+    run_make build >"$tree.log" 2>&1 || {
+        tail -n 30 "$tree.log" >&2
+        echo "build-xen: $tree does not build; all that was said is in $tree.log" >&2
+        exit 1
+    }
+fi

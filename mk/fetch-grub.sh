@@ -6,13 +6,15 @@ set -eu
 
 dir=$1
 cache=build/cache
+quiet=-qq
+[ "${V:-}" != 1 ] || quiet=-q
 
-download() { (cd "$cache" && apt-get download -q grub-xen-host); }
+download() { (cd "$cache" && apt-get download $quiet grub-xen-host); }
 
 mkdir -p "$cache"
 if ! ls "$cache"/grub-xen-host_*.deb >/dev/null 2>&1; then
     # The lists may be older than the archive: one refresh, if we may.
-    download || { apt-get update -q && download; } || {
+    download || { apt-get update $quiet && download; } || {
         echo "grub: cannot download grub-xen-host: is the network there?" >&2
         exit 1
     }

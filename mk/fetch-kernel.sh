@@ -8,16 +8,18 @@ set -eu
 meta=$1
 dir=$2
 cache=build/cache
+quiet=-qq
+[ "${V:-}" != 1 ] || quiet=-q
 
 package() { apt-cache depends "$meta" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1; }
 
-download() { pkg=$(package); [ -n "$pkg" ] && (cd "$cache" && apt-get download -q "$pkg"); }
+download() { pkg=$(package); [ -n "$pkg" ] && (cd "$cache" && apt-get download $quiet "$pkg"); }
 
 mkdir -p "$cache"
 pkg=$(package)
 if ! ls "$cache/${pkg:-none}"_*.deb >/dev/null 2>&1; then
     # The lists may be older than the archive: one refresh, if we may.
-    download || { apt-get update -q && download; } || {
+    download || { apt-get update $quiet && download; } || {
         echo "kernel: cannot download $meta: is the network there?" >&2
         exit 1
     }

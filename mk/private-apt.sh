@@ -28,8 +28,10 @@ private_apt() {
 
 # with_private_apt COMMAND ARGUMENT...: apt-get or apt-cache with it.
 with_private_apt() {
+    quiet=-qq
+    [ "${V:-}" != 1 ] || quiet=-q
     command=$1
     shift
-    "$command" -q -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$apt/parts" \
+    "$command" $quiet -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$apt/parts" \
         -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" "$@"
 }

@@ -54,6 +54,7 @@ static void catch_signals(void)
 struct progress {
     const struct cli *c;
     uint32_t last;
+    bool taken_back; /* as far as that was possible */
 };
 
 static void progress(struct xenlu *lu, uint32_t phase, void *data)
@@ -61,8 +62,8 @@ static void progress(struct xenlu *lu, uint32_t phase, void *data)
     struct progress *p = data;
     const char *name = xenlu_phase_name(phase);
 
-    if (interrupted) {
-        interrupted = 0;
+    if (interrupted && !p->taken_back) {
+        p->taken_back = true;
         xenlu_abort(lu, NULL);
     }
     if (phase == p->last || !name || !phase)
@@ -277,6 +278,17 @@ static void add_outcome_facts(struct attempt_data *d, const char *outcome)
 
 /* ---- the attempt ---- */
 
+/* An interrupt holds until Xen is asked for the update: nothing has happened yet. */
+static int stop_if_interrupted(struct cli *c, struct attempt_data *d)
+{
+    if (!interrupted)
+        return EXIT_DONE;
+    write_end(c, d, new_end(d, LU__OUTCOME__NOT_TRIED, "interrupted before the update"));
+
+    return complain_text(c, EXIT_ERROR, "interrupted", "",
+                         "interrupted before the update; nothing has been tried");
+}
+
 /* With a limit to keep: rehearses and predicts.  EXIT_DONE: it will be kept. */
 static int keep_limit(struct cli *c, struct attempt_data *d)
 {
@@ -317,6 +329,9 @@ static int execute(struct cli *c, struct attempt_data *d)
         if (rc)
             return rc;
     }
+    rc = stop_if_interrupted(c, d);
+    if (rc)
+        return rc;
 
     say(c, "updating: generation %u, Xen %s\n", d->before->host->generation,
         d->before->host->version);

@@ -3,11 +3,16 @@
  * What the files of record/ share.
  */
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "record.h"
 
@@ -57,4 +62,85 @@ int64_t record_now(void)
     clock_gettime(CLOCK_REALTIME, &t);
 
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+int record_write(int fd, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+
+    while (size) {
+        ssize_t n = write(fd, p, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        p += n;
+        size -= n;
+    }
+
+    return 0;
+}
+
+int record_sync_directory(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char dir[PATH_MAX];
+    int fd, rc;
+
+    if (!slash)
+        strcpy(dir, ".");
+    else if (slash == path)
+        strcpy(dir, "/");
+    else
+        snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    rc = fsync(fd) && errno != EINVAL ? errno : 0;
+    close(fd);
+
+    return rc;
+}
+
+/* The new file, beside the one that it will replace; a process that was killed may have left one. */
+static int write_new(const char *path, mode_t mode, const void *data, size_t size)
+{
+    int rc, fd;
+
+    unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    rc = fchmod(fd, mode) ? errno : record_write(fd, data, size);
+    if (!rc && fsync(fd))
+        rc = errno;
+    if (close(fd) && !rc)
+        rc = errno;
+
+    return rc;
+}
+
+int record_replace(const char *path, mode_t mode, const void *data, size_t size,
+                   struct record_why *why)
+{
+    char new[PATH_MAX];
+    struct stat st;
+    int rc;
+
+    /* A device or a directory is not to be replaced; a symbolic link is. */
+    if (!lstat(path, &st) && !S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+        return record_fail(why, EINVAL, "%s: is there and is no regular file", path);
+    if (snprintf(new, sizeof(new), "%s.new", path) >= (int)sizeof(new))
+        return record_fail(why, ENAMETOOLONG, "%s: %s", path, strerror(ENAMETOOLONG));
+
+    rc = write_new(new, mode, data, size);
+    if (!rc && rename(new, path))
+        rc = errno;
+    if (rc)
+        unlink(new);
+    else
+        rc = record_sync_directory(path);
+
+    return rc ? record_fail(why, rc, "%s: cannot be written: %s", path, strerror(rc)) : 0;
 }

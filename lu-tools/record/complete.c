@@ -165,7 +165,7 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
             add_survivors(end, begin, now);
         rc = journal_end(j, end, why);
         if (!rc)
-            notify_end(begin, j->attempts[i].end);
+            notify_end(begin, end);
     }
     if (now)
         lu__manifest__free_unpacked(now, NULL);

@@ -107,7 +107,7 @@ static int read_file(struct journal *j, struct record_why *why)
     struct stat st;
     ssize_t n = 0;
     size_t size = 0;
-    int fd = open(j->path, O_RDONLY | O_CLOEXEC);
+    int rc = 0, fd = open(j->path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 && errno == ENOENT)
         return 0;
@@ -122,11 +122,15 @@ static int read_file(struct journal *j, struct record_why *why)
     data = record_alloc(st.st_size + 1);
     while (size < (size_t)st.st_size && (n = read(fd, data + size, st.st_size - size)) > 0)
         size += n;
+    /* What cannot be read now is not to be written over. */
+    if (n < 0)
+        rc = record_fail(why, errno, "%s: cannot be read: %s", j->path, strerror(errno));
     close(fd);
-    read_frames(j, data, size);
+    if (!rc)
+        read_frames(j, data, size);
     free(data);
 
-    return 0;
+    return rc;
 }
 
 /* ---- opening ---- */
@@ -199,38 +203,6 @@ void journal_close(struct journal *j)
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        data += n;
-        size -= n;
-    }
-
-    return 0;
-}
-
-static int sync_directory(const char *path)
-{
-    char dir[PATH_MAX];
-    int fd, rc;
-
-    snprintf(dir, sizeof(dir), "%s", path);
-    *strrchr(dir, '/') = '\0';
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    rc = fsync(fd) && errno != EINVAL ? errno : 0;
-    close(fd);
-
-    return rc;
-}
-
 /* Appends behind the last sound frame: what a power cut has left there is in nobody's way. */
 static int append(struct journal *j, Lu__Entry *e, struct record_why *why)
 {
@@ -247,13 +219,13 @@ static int append(struct journal *j, Lu__Entry *e, struct record_why *why)
     if (fd < 0 || ftruncate(fd, j->sound) || lseek(fd, 0, SEEK_END) < 0)
         rc = errno;
     if (!rc)
-        rc = write_all(fd, data, sizeof(f) + length);
+        rc = record_write(fd, data, sizeof(f) + length);
     if (!rc && fsync(fd))
         rc = errno;
     if (fd >= 0)
         close(fd);
     if (!rc)
-        rc = sync_directory(j->path);
+        rc = record_sync_directory(j->path);
     free(data);
     if (rc) {
         lu__entry__free_unpacked(e, NULL);
@@ -332,11 +304,12 @@ static void staged_path(char *path, size_t size)
 
 int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why)
 {
-    char path[PATH_MAX - 8], new[PATH_MAX];
+    const char *dir = record_dir("XEN_LIVEUPDATE_DIR", RECORD_DIR);
+    char path[PATH_MAX];
     Lu__Staged s = LU__STAGED__INIT;
     uint8_t *data;
     size_t size;
-    int fd, rc;
+    int rc;
 
     staged_path(path, sizeof(path));
     if (!target) {
@@ -345,7 +318,9 @@ int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_w
         return 0;
     }
 
-    rc = make_directory(record_dir("XEN_LIVEUPDATE_DIR", RECORD_DIR));
+    rc = make_directory(dir);
+    if (rc)
+        return record_fail(why, rc, "%s: cannot be made: %s", dir, strerror(rc));
     s.boot_id = host->boot_id;
     s.generation = host->generation;
     s.time_ns = record_now();
@@ -353,20 +328,10 @@ int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_w
     size = lu__staged__get_packed_size(&s);
     data = record_alloc(size + 1);
     lu__staged__pack(&s, data);
-
-    snprintf(new, sizeof(new), "%s.new", path);
-    fd = rc ? -1 : open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (!rc && fd < 0)
-        rc = errno;
-    if (!rc)
-        rc = write_all(fd, data, size);
-    if (!rc && rename(new, path))
-        rc = errno;
-    if (fd >= 0)
-        close(fd);
+    rc = record_replace(path, 0600, data, size, why);
     free(data);
 
-    return rc ? record_fail(why, rc, "%s: cannot be written: %s", path, strerror(rc)) : 0;
+    return rc;
 }
 
 Lu__Staged *staged_read(const Lu__Host *host)

@@ -19,7 +19,9 @@
 
 #include "record.h"
 
+#ifndef JOURNAL_SOCKET /* a test has its own */
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
+#endif
 
 /* Documented in xen-liveupdate(8). */
 static const char id_begin[] = "344d96443c10434cb84af342be38d982";
@@ -164,22 +166,21 @@ static void write_metrics(FILE *f, const struct xenlu_status *s, const struct jo
 int metrics_write(const struct xenlu_status *s, const struct journal *j, struct record_why *why)
 {
     const char *dir = record_dir("XEN_LIVEUPDATE_METRICS", METRICS_DIR);
-    char path[PATH_MAX - 8], new[PATH_MAX];
-    FILE *f;
-    int failed;
+    struct message m = {0};
+    char path[PATH_MAX];
+    int rc;
 
     if (access(dir, F_OK))
         return 0;
     snprintf(path, sizeof(path), "%s/xen_liveupdate.prom", dir);
+    m.to = open_memstream(&m.text, &m.size);
+    if (!m.to)
+        return record_fail(why, ENOMEM, "no memory");
+    write_metrics(m.to, s, j);
     /* The collector reads *.prom only, so it never sees half of one. */
-    snprintf(new, sizeof(new), "%s.new", path);
-    f = fopen(new, "we");
-    if (!f)
-        return record_fail(why, errno, "%s: cannot be written: %s", new, strerror(errno));
-    write_metrics(f, s, j);
-    failed = ferror(f);
-    if ((fclose(f) | failed) || rename(new, path))
-        return record_fail(why, EIO, "%s: cannot be written", path);
+    rc = fclose(m.to) ? record_fail(why, ENOMEM, "no memory")
+                      : record_replace(path, 0644, m.text, m.size, why);
+    free(m.text);
 
-    return 0;
+    return rc;
 }

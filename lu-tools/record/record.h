@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -31,12 +32,23 @@ struct record_why {
 
 int record_fail(struct record_why *why, int errnum, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* 0 or an errno. */
+int record_write(int fd, const void *data, size_t size);
+/* Makes the names in the directory of @path be on the disk; 0 or an errno. */
+int record_sync_directory(const char *path);
 /* The directory that @variable names, else @standard. */
 const char *record_dir(const char *variable, const char *standard);
 /* strdup() for messages: never NULL but for want of memory, which ends the program. */
 char *record_text(const char *text);
 void *record_alloc(size_t size);
 int64_t record_now(void); /* ns since 1970 */
+/*
+ * File @path holds @size bytes at @data from now on, with @mode, on the disk: a new file
+ * in the place of the old one, so that nobody sees half of it, and nothing that
+ * stood there (a symbolic link, a file that others may read) decides where it goes.
+ */
+int record_replace(const char *path, mode_t mode, const void *data, size_t size,
+                   struct record_why *why);
 
 /* ---- manifest.c ---- */
 

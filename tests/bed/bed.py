@@ -200,7 +200,7 @@ class SerialLog:
 class Run:
     """One boot of the bed. run() fills results: a list of (passed, text)."""
 
-    def __init__(self, scenario, settings, name=None, on_line=None, cpu=None):
+    def __init__(self, scenario, settings, name=None, on_line=None, cpu=None, on_progress=None):
         self.scenario = Path(scenario).resolve()
         self.settings = with_defaults(settings)
         self.settings["DOM0_VCPUS"] = self.settings["DOM0_VCPUS"] or self.settings["SMP"]
@@ -212,6 +212,7 @@ class Run:
         self.dir = BUILD / "runs" / self.name
         self.results = []
         self.on_line = on_line or (lambda text: None)
+        self.on_progress = on_progress or (lambda seconds, text: None)
         self.cpu = cpu                      # the real CPU for the emulator, if it gets only one
         self.helper = None
         self.port = self.guest_port = 0     # on the host, for its helper; 0: no network
@@ -322,6 +323,7 @@ class Run:
         serial = SerialLog(self.dir / "serial.raw", self.dir / "serial.log", start)
         link = HostLink(self.dir / "link.raw", self.dir / "files")
         trouble = None
+        doing = "Xen and dom0 boot"
         ended = console_ended = False
 
         def finish_in(seconds):
@@ -347,8 +349,11 @@ class Run:
                 elif line.startswith("bed: end"):
                     console_ended = True
                     deadline = finish_in(3)
+                elif line.startswith("bed: "):
+                    doing = line[5:]
             if exited or is_over():
                 break
+            self.on_progress(time.monotonic() - start, doing)
             time.sleep(0.02)
         if ended:
             trouble = None
@@ -403,6 +408,28 @@ class Run:
         (self.dir / "results").write_text("\n".join(lines + [f"1..{len(lines)}", ""]))
 
 
+class Progress:
+    """What a run is at: a line that changes on a terminal, else a line for each new thing."""
+
+    def __init__(self):
+        self.tty = sys.stdout.isatty()
+        self.shown = None
+
+    def show(self, seconds, text):
+        now = (int(seconds), text) if self.tty else text
+        if now == self.shown:
+            return
+        self.shown = now
+        print(f"\r\033[K{seconds:4.0f} s  {text[:66]}" if self.tty else f"{seconds:4.0f} s  {text}",
+              end="" if self.tty else "\n", flush=True)
+
+    def end(self):
+        """Makes room for what is printed next."""
+        if self.tty and self.shown:
+            print("\r\033[K", end="", flush=True)
+            self.shown = None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("scenario")
@@ -416,16 +443,21 @@ def main():
     runs = variants(args.scenario) or variants(args.scenario, True)
     names = number_names(args.name or run_name(args.scenario, settings) for settings in runs)
     for settings, name in zip(runs, names):
+        progress = Progress() if args.report else None
+
         def show(line):
             if not args.report:
                 print(line, flush=True)
             elif line.startswith(("#", "not ok")):
+                progress.end()
                 print(line.removeprefix("# "), flush=True)
         try:
-            run = Run(args.scenario, settings, name, show)
+            run = Run(args.scenario, settings, name, show, on_progress=progress and progress.show)
         except Refused as e:
             sys.exit(f"bed: {e}")
         passed = run.run() and passed
+        if progress:
+            progress.end()
         failed = sum(not ok for ok, _ in run.results)
         print(f"# {run.name}: {len(run.results) - failed} passed, {failed} failed, {run.seconds:.0f} s, {run.dir}")
     sys.exit(0 if passed else 1)

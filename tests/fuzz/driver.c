@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs the harness without libFuzzer: mutates streams for a number of seconds.
+ * Runs a harness without libFuzzer: mutates the files a number of times, the same way with the same seed.
  *
- *   driver [-t seconds] [-s seed] [-o crash-file] stream.bin...
+ *   driver [-n inputs] [-s seed] [-b] [-o crash-file] file...
  *
- * Without -t each file is run once, as it is.  The mutations know where records
- * and their headers are; what they make of one is often still a stream.
+ * Without -n each file is run once, as it is.  Files are streams: the mutations know where records
+ * and their headers are, and what they make of one is often still a stream.  With -b
+ * they are bytes of any kind.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <xen-liveupdate/stream.h>
@@ -192,18 +194,67 @@ static void truncate_input(void)
     input_size = rnd(input_size + 1) & ~(size_t)7;
 }
 
+/* A byte becomes another one that is in the input, or any. */
+static void change_byte(void)
+{
+    if (input_size)
+        input[rnd(input_size)] = rnd(2) ? input[rnd(input_size)] : rnd(256);
+}
+
+static void change_unaligned(void)
+{
+    size_t size = 1u << rnd(4);
+
+    if (input_size >= size)
+        set(input + rnd(input_size - size + 1), size);
+}
+
+/* Some bytes are taken away, are there twice, or stand over others. */
+static void move_bytes(void)
+{
+    size_t n = 1 + rnd(rnd(4) ? 16 : 256), at, to;
+
+    if (input_size < 2 * n)
+        return;
+    at = rnd(input_size - n);
+    to = rnd(input_size - n);
+    if (!rnd(3)) {
+        memmove(input + at, input + at + n, input_size - at - n);
+        input_size -= n;
+    } else if (rnd(2) && input_size + n <= MAX_SIZE) {
+        memmove(input + at + n, input + at, input_size - at);
+        input_size += n;
+    } else {
+        memmove(input + to, input + at, n);
+    }
+}
+
+static void cut(void)
+{
+    input_size = rnd(input_size + 1);
+}
+
+/* Are the files bytes of any kind? */
+static bool bytes;
+
 static void mutate(void)
 {
-    static void (*const mutations[])(void) = {
+    static void (*const of_streams[])(void) = {
         change_field,  change_field, change_field, change_anything,
         change_header, change_nr,    move_record,
+    };
+    static void (*const of_bytes[])(void) = {
+        change_byte, change_byte, change_unaligned, change_unaligned, move_bytes,
     };
     unsigned int n;
 
     for (n = 1 + rnd(4); n; n--)
-        mutations[rnd(sizeof(mutations) / sizeof(mutations[0]))]();
+        if (bytes)
+            of_bytes[rnd(sizeof(of_bytes) / sizeof(of_bytes[0]))]();
+        else
+            of_streams[rnd(sizeof(of_streams) / sizeof(of_streams[0]))]();
     if (!rnd(50))
-        truncate_input();
+        (bytes ? cut : truncate_input)();
 }
 
 /* ---- running ---- */
@@ -220,40 +271,36 @@ static void load(const char *path)
     fclose(f);
 }
 
-/* At least each file once, as it is. */
-static void run(char **files, unsigned int nr, unsigned long seconds, uint64_t seed)
+/* Each file once, as it is, then @inputs in all. */
+static void run(char **files, unsigned int nr, unsigned long inputs, uint64_t seed)
 {
-    time_t end = time(NULL) + seconds;
-    unsigned int i;
-
-    do
-        for (i = 0; i < nr; i++, shared->runs++) {
-            load(files[i]);
-            /* Each input has a sequence of its own, so that any can be had again. */
-            state = seed << 32 | shared->runs;
-            if (shared->runs >= nr)
-                mutate();
-            alarm(MAX_SECONDS);
-            LLVMFuzzerTestOneInput(input, input_size);
-        }
-    while (time(NULL) < end);
+    for (; shared->runs < nr || shared->runs < inputs; shared->runs++) {
+        load(files[shared->runs % nr]);
+        /* Each input has a sequence of its own, so that any can be had again. */
+        state = seed << 32 | shared->runs;
+        if (shared->runs >= nr)
+            mutate();
+        alarm(MAX_SECONDS);
+        LLVMFuzzerTestOneInput(input, input_size);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    unsigned long seconds = 0, seed = 1;
+    unsigned long inputs = 0, seed = 1;
     int opt, status = 0;
     pid_t child;
 
-    while ((opt = getopt(argc, argv, "t:s:o:")) != -1)
+    while ((opt = getopt(argc, argv, "n:s:bo:")) != -1)
         switch (opt) {
-        case 't': seconds = strtoul(optarg, NULL, 0); break;
+        case 'n': inputs = strtoul(optarg, NULL, 0); break;
+        case 'b': bytes = true; break;
         case 's': seed = strtoul(optarg, NULL, 0); break;
         case 'o': crash_file = optarg; break;
         default: return 2;
         }
     if (optind == argc) {
-        fprintf(stderr, "usage: driver [-t seconds] [-s seed] [-o crash-file] stream.bin...\n");
+        fprintf(stderr, "usage: driver [-n inputs] [-s seed] [-b] [-o crash-file] file...\n");
         return 2;
     }
 
@@ -265,14 +312,15 @@ int main(int argc, char **argv)
 
     child = fork();
     if (!child) {
-        run(argv + optind, argc - optind, seconds, seed);
+        run(argv + optind, argc - optind, inputs, seed);
         return 0;
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status) {
         save_input();
         return 1;
     }
-    printf("fuzz: %lu inputs, seed %lu: ok\n", shared->runs, seed);
+    printf("fuzz: %s: %lu inputs, seed %lu: ok\n", program_invocation_short_name, shared->runs,
+           seed);
 
     return 0;
 }

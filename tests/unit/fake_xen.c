@@ -7,19 +7,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fake_xen.h"
 #include "lu-kexec.h"
 
-struct fake_xen fake;
+struct fake_xen *fake_xen;
+
+/* Sub-commands that each stage of an attempt lasts. */
+#define STAGE_CALLS 6
 
 void fake_reset(uint32_t nr)
 {
-    fake = (struct fake_xen){.version = "4.17.5-old", .nr_domains = nr};
+    if (!fake_xen)
+        fake_xen =
+            mmap(NULL, sizeof(fake), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (fake_xen == MAP_FAILED)
+        abort();
+    memset(fake_xen, 0, sizeof(fake));
+    strcpy(fake.version, "4.17.5-old");
+    fake.nr_domains = nr;
+    fake.nr_cpus = 2;
     fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
     fake.query.format = 1;
     fake.query.format_oldest = 1;
     fake.query.nr_slots = 2;
+    fake.query.region_start = 0x40000000;
+    fake.query.region_size = 64u << 20;
+    fake.query.slot_start = 0x42000000;
+    fake.query.slot_size = 32u << 20;
+    fake.query.nr_resources = 3;
     fake.query.staged = 1;
     fake.result.pause_ns = -1;
     fake.result.domid = XEN_LIVEUPDATE_NO_DOMAIN;
@@ -32,10 +49,24 @@ void fake_reset(uint32_t nr)
     }
 }
 
+void fake_refuse(uint32_t domid, int error, const char *resource, const char *reason)
+{
+    struct xen_liveupdate_refusal *r = &fake.refusal[fake.nr_refusals++];
+
+    r->domid = domid;
+    r->error = error;
+    snprintf(r->resource, sizeof(r->resource), "%s", resource);
+    snprintf(r->reason, sizeof(r->reason), "%s", reason);
+}
+
 enum lu_kexec_error lu_xen_open(struct lu_xen **xen, struct lu_kexec_why *why)
 {
-    (void)why;
-    *xen = (struct lu_xen *)&fake;
+    if (fake.open_error) {
+        lu_kexec_complain(why, LU_KEXEC_NO_XEN, "no hypercalls from here");
+        why->errnum = fake.open_error;
+        return LU_KEXEC_NO_XEN;
+    }
+    *xen = (struct lu_xen *)fake_xen;
 
     return LU_KEXEC_OK;
 }
@@ -87,7 +118,8 @@ enum lu_kexec_error lu_xen_memory_map(struct lu_xen *xen, struct lu_memory_range
 {
     (void)xen, (void)why;
     *map = calloc(1, sizeof(**map));
-    *nr = 0;
+    **map = (struct lu_memory_range){0x100000, 0xbff00000, LU_MEMORY_RAM};
+    *nr = 1;
 
     return LU_KEXEC_OK;
 }
@@ -96,6 +128,7 @@ enum lu_kexec_error lu_xen_load(struct lu_xen *xen, const struct lu_plan *plan,
                                 struct lu_kexec_why *why)
 {
     (void)xen, (void)plan, (void)why;
+    fake.loads++;
     fake.query.staged = 1;
 
     return LU_KEXEC_OK;
@@ -104,6 +137,7 @@ enum lu_kexec_error lu_xen_load(struct lu_xen *xen, const struct lu_plan *plan,
 enum lu_kexec_error lu_xen_unload(struct lu_xen *xen, struct lu_kexec_why *why)
 {
     (void)xen, (void)why;
+    fake.unloads++;
     fake.query.staged = 0;
 
     return LU_KEXEC_OK;
@@ -112,14 +146,14 @@ enum lu_kexec_error lu_xen_unload(struct lu_xen *xen, struct lu_kexec_why *why)
 enum lu_kexec_error lu_xen_crash_loaded(struct lu_xen *xen, bool *loaded, struct lu_kexec_why *why)
 {
     (void)xen, (void)why;
-    *loaded = false;
+    *loaded = fake.crash_loaded;
 
     return LU_KEXEC_OK;
 }
 
-/* ---- sub-commands ---- */
+/* ---- an attempt ---- */
 
-static void attempt(bool rehearsal)
+static void outcome(bool rehearsal)
 {
     struct xen_liveupdate_result *r = &fake.result;
 
@@ -127,6 +161,7 @@ static void attempt(bool rehearsal)
     for (int i = 0; i < 16; i++)
         r->phase_ns[i] = -1;
     r->phase_ns[XEN_LIVEUPDATE_PHASE_save] = 10000000;
+    r->stream_bytes = 4096;
     if (fake.fails) {
         r->state = XEN_LIVEUPDATE_STATE_failed;
         r->error = EINVAL;
@@ -148,9 +183,119 @@ static void attempt(bool rehearsal)
         strcpy(fake.version, "4.17.6-new");
         strcpy(r->to, fake.version);
         fake.query.staged = 0;
-        if (fake.on_execute)
-            fake.on_execute();
     }
+}
+
+static void enter(enum fake_stage stage)
+{
+    static const uint32_t phases[] = {
+        [FAKE_IDLE] = XEN_LIVEUPDATE_PHASE_idle,     [FAKE_SCHEDULED] = XEN_LIVEUPDATE_PHASE_stage,
+        [FAKE_CHECK] = XEN_LIVEUPDATE_PHASE_check,   [FAKE_SAVE] = XEN_LIVEUPDATE_PHASE_save,
+        [FAKE_SETTLE] = XEN_LIVEUPDATE_PHASE_settle,
+    };
+
+    fake.stage = stage;
+    fake.asked = 0;
+    fake.query.phase = phases[stage];
+    if (stage == FAKE_SCHEDULED)
+        fake.result.state = XEN_LIVEUPDATE_STATE_scheduled;
+    if (stage == FAKE_CHECK || stage == FAKE_SAVE)
+        fake.result.state = XEN_LIVEUPDATE_STATE_running;
+    if (fake.on_stage)
+        fake.on_stage(stage);
+}
+
+/* Somebody has looked. */
+static void go_on(void)
+{
+    bool rehearsal = fake.op == XEN_LIVEUPDATE_rehearse;
+
+    if (fake.stage == FAKE_IDLE || fake.stage == fake.stuck || ++fake.asked < STAGE_CALLS)
+        return;
+    if (fake.stage == FAKE_SAVE)
+        outcome(rehearsal);
+    if (fake.stage == FAKE_SETTLE || (fake.stage == FAKE_SAVE && (rehearsal || fake.fails)))
+        enter(FAKE_IDLE);
+    else
+        enter(fake.stage + 1);
+}
+
+static int attempt(uint32_t op)
+{
+    if (op == XEN_LIVEUPDATE_execute && !fake.query.nr_slots)
+        return ENODEV;
+    if (fake.stage != FAKE_IDLE)
+        return EBUSY;
+    if (op == XEN_LIVEUPDATE_execute && !fake.query.staged)
+        return ENOENT;
+    fake.op = op;
+    enter(FAKE_SCHEDULED);
+
+    return 0;
+}
+
+static int take_back(void)
+{
+    if (fake.stage == FAKE_CHECK || fake.stage == FAKE_SAVE)
+        return EBUSY;
+    if (fake.stage != FAKE_SCHEDULED)
+        return ENOENT;
+    fake.result.state = XEN_LIVEUPDATE_STATE_failed;
+    fake.result.error = EINTR;
+    fake.result.attempts++;
+    strcpy(fake.result.reason, "taken back before it began");
+    enter(FAKE_IDLE);
+
+    return 0;
+}
+
+/* ---- sub-commands ---- */
+
+static void check(struct xen_liveupdate_check *c, void *buf)
+{
+    uint32_t room = c->nr < fake.nr_refusals ? c->nr : fake.nr_refusals;
+
+    memcpy(buf, fake.refusal, room * sizeof(fake.refusal[0]));
+    c->nr = fake.nr_refusals;
+}
+
+static int read_stream(struct xen_liveupdate_read *r, void *buf)
+{
+    if (!fake.stream_len)
+        return ENODATA;
+    if (r->offset > fake.stream_len)
+        return EINVAL;
+    if (r->length > fake.stream_len - r->offset)
+        r->length = fake.stream_len - r->offset;
+    r->total = fake.stream_len;
+    memcpy(buf, fake.stream + r->offset, r->length);
+
+    return 0;
+}
+
+/* Only saving can fail, and settling of the last resource. */
+static int set_fault(struct xen_liveupdate_fault *f)
+{
+    static const char *const names[] = {"one", "two", "three"};
+
+    if (!(fake.query.caps & XEN_LIVEUPDATE_CAP_FAULT))
+        return EOPNOTSUPP;
+    f->hit = fake.fault_hits;
+    fake.fault_phase = fake.fault_resource = 0;
+    if (!f->phase)
+        return 0;
+    if (f->resource >= fake.query.nr_resources)
+        return ENOENT;
+    strcpy(f->name, names[f->resource]);
+    f->exists = f->phase == XEN_LIVEUPDATE_PHASE_save     ? f->resource != 0
+                : f->phase == XEN_LIVEUPDATE_PHASE_settle ? f->resource == 2
+                                                          : 0;
+    if (f->exists) {
+        fake.fault_phase = f->phase;
+        fake.fault_resource = f->resource;
+    }
+
+    return 0;
 }
 
 static void inventory(struct xen_liveupdate_inventory *i, void *buf)
@@ -160,32 +305,45 @@ static void inventory(struct xen_liveupdate_inventory *i, void *buf)
     memcpy(buf, fake.domain,
            (room < fake.nr_domains ? room : fake.nr_domains) * sizeof(fake.domain[0]));
     i->nr = fake.nr_domains;
-    i->nr_cpus = 2;
+    i->nr_cpus = fake.nr_cpus;
     i->total_pages = 786432;
     i->boot_ns = fake.boot_ns;
     i->free_pages = 100000;
     i->needed_pages = 30000;
 }
 
+static int run(struct xen_liveupdate *op, void *buf)
+{
+    if (fake.error && op->op == (uint32_t)fake.fail_op)
+        return fake.error;
+
+    switch (op->op) {
+    case XEN_LIVEUPDATE_query: op->u.query = fake.query; return 0;
+    case XEN_LIVEUPDATE_result: op->u.result = fake.result; return 0;
+    case XEN_LIVEUPDATE_check: check(&op->u.check, buf); return 0;
+    case XEN_LIVEUPDATE_inventory: inventory(&op->u.inventory, buf); return 0;
+    case XEN_LIVEUPDATE_execute:
+    case XEN_LIVEUPDATE_rehearse: return attempt(op->op);
+    case XEN_LIVEUPDATE_abort: return take_back();
+    case XEN_LIVEUPDATE_read: return read_stream(&op->u.read, buf);
+    case XEN_LIVEUPDATE_fault: return set_fault(&op->u.fault);
+    default: return EOPNOTSUPP;
+    }
+}
+
 enum lu_kexec_error lu_xen_liveupdate(struct lu_xen *xen, struct xen_liveupdate *op, void *buf,
                                       size_t size, struct lu_kexec_why *why)
 {
+    int error;
+
     (void)xen, (void)size;
-    if (fake.error && op->op == (uint32_t)fake.fail_op) {
-        lu_kexec_complain(why, LU_KEXEC_HYPERCALL, "Xen refused: %s", strerror(fake.error));
-        why->errnum = fake.error;
-        return LU_KEXEC_HYPERCALL;
-    }
+    go_on();
+    fake.calls[op->op]++;
+    error = run(op, buf);
+    if (!error)
+        return LU_KEXEC_OK;
+    lu_kexec_complain(why, LU_KEXEC_HYPERCALL, "Xen refused: %s", strerror(error));
+    why->errnum = error;
 
-    switch (op->op) {
-    case XEN_LIVEUPDATE_query: op->u.query = fake.query; break;
-    case XEN_LIVEUPDATE_result: op->u.result = fake.result; break;
-    case XEN_LIVEUPDATE_check: op->u.check.nr = 0; break;
-    case XEN_LIVEUPDATE_inventory: inventory(&op->u.inventory, buf); break;
-    case XEN_LIVEUPDATE_execute: attempt(false); break;
-    case XEN_LIVEUPDATE_rehearse: attempt(true); break;
-    default: break;
-    }
-
-    return LU_KEXEC_OK;
+    return LU_KEXEC_HYPERCALL;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A Xen for unit tests: takes the place of kexec/xen.c when the tests are linked,
- * and answers from memory.
+ * and answers from memory, which children of the test share with it.
+ *
+ * As with the real one an attempt goes on while others look: execute and rehearse
+ * return at once, and each sub-command that follows brings the attempt forward.
  */
 #ifndef FAKE_XEN_H
 #define FAKE_XEN_H
@@ -12,26 +15,56 @@
 #include <xen/xen.h>
 #include <liveupdate.h>
 
-#define FAKE_DOMAINS 100
+#define FAKE_DOMAINS  200
+#define FAKE_REFUSALS 200
+/* More than what is read at once. */
+#define FAKE_STREAM ((256u << 10) + 4711)
+
+/* Where an attempt is. */
+enum fake_stage {
+    FAKE_IDLE,
+    FAKE_SCHEDULED,
+    FAKE_CHECK, /* running; what follows cannot be taken back */
+    FAKE_SAVE,
+    FAKE_SETTLE, /* of an update: the new Xen */
+};
 
 struct fake_xen {
     char version[64];
     struct xen_liveupdate_query query;
     struct xen_liveupdate_result result;
     struct xen_liveupdate_domain domain[FAKE_DOMAINS];
-    uint32_t nr_domains;
+    uint32_t nr_domains, nr_cpus;
     int64_t boot_ns;
-    int fail_op; /* this sub-command fails with ... */
-    int error;   /* ... this errno; 0: none does */
-    /* What an execute or a rehearsal comes to. */
-    bool fails;
-    bool pvh_dom0;
-    void (*on_execute)(void);
+    struct xen_liveupdate_refusal refusal[FAKE_REFUSALS];
+    uint32_t nr_refusals;
+    uint8_t stream[FAKE_STREAM];
+    uint64_t stream_len; /* 0: there is none */
+    int fail_op;         /* this sub-command fails with ... */
+    int error;           /* ... this errno; 0: none does */
+    int open_error;      /* there is no Xen; errno */
+    bool pvh_dom0, crash_loaded;
+
+    /* The attempt. */
+    enum fake_stage stage;
+    uint32_t op;                             /* XEN_LIVEUPDATE_execute, _rehearse */
+    unsigned int asked;                      /* sub-commands since the stage began */
+    enum fake_stage stuck;                   /* never leaves it; FAKE_IDLE: goes on */
+    bool fails;                              /* what it comes to */
+    void (*on_stage)(enum fake_stage stage); /* called at the beginning of each */
+
+    /* What was asked for. */
+    unsigned int calls[16]; /* by sub-command */
+    unsigned int loads, unloads;
+    uint32_t fault_phase, fault_resource, fault_hits;
 };
 
-extern struct fake_xen fake;
+extern struct fake_xen *fake_xen;
+#define fake (*fake_xen)
 
 /* A host with @nr domains, never updated. */
 void fake_reset(uint32_t nr);
+/* The host refuses. */
+void fake_refuse(uint32_t domid, int error, const char *resource, const char *reason);
 
 #endif /* FAKE_XEN_H */

@@ -9,3 +9,11 @@ kexec_CFLAGS := -I$(TOP)/kexec -D_GNU_SOURCE
 kexec_LIBS := -lcunit -lz
 
 PROGRAMS += kexec
+
+# The hypercalls, with a libxencall of the test's own.
+xen_SRC := xen_test.c suite.c $(addprefix $(TOP)/kexec/,elf.c error.c multiboot2.c xen.c)
+xen_CFLAGS := -I$(TOP)/kexec -D_GNU_SOURCE -D__XEN_TOOLS__ -I$(TOP)/hypervisor/src/xen/include/public \
+              -idirafter /usr/include/xen
+xen_LIBS := -lcunit
+
+PROGRAMS += xen

@@ -108,9 +108,28 @@ static void lengths(void)
     CU_ASSERT_EQUAL(fits, LU_CMDLINE_MAX - 1 - strlen(" no-real-mode" SLOT));
 }
 
+/* Its own slot, not the region; and what Xen has cut off is not known. */
+static void slots(void)
+{
+    char out[LU_CMDLINE_MAX], line[LU_CMDLINE_MAX] = "liveupdate=";
+    struct lu_place place = place_good;
+    struct lu_kexec_why why;
+
+    place.slot_start += place.slot_size;
+    CU_ASSERT_EQUAL(lu_cmdline_derive(out, "a", NULL, &place, &why), LU_KEXEC_OK);
+    CU_ASSERT_STRING_EQUAL(out, "a no-real-mode liveupdate=32M@0x42000000");
+
+    memset(line + strlen(line), '1', LU_CMDLINE_MAX - 1 - strlen(line));
+    CU_ASSERT_EQUAL(strlen(line), LU_CMDLINE_MAX - 1);
+    CU_ASSERT_EQUAL(lu_cmdline_derive(out, line, NULL, &place, &why), LU_KEXEC_CMDLINE_LENGTH);
+    line[LU_CMDLINE_MAX - 2] = '\0';
+    CU_ASSERT_EQUAL(lu_cmdline_derive(out, line, NULL, &place, &why), LU_KEXEC_OK);
+}
+
 CU_TestInfo cmdline_tests[] = {
     {"what is taken over, added, refused", table},
     {"update after update", again},
     {"lengths", lengths},
+    {"slots", slots},
     CU_TEST_INFO_NULL,
 };

@@ -5,6 +5,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -40,6 +41,136 @@ static void entry_by_tag(void)
     memcpy(image_mb2_tag(&image, 1), (uint32_t[]){3, 12, IMAGE_PADDR + 64}, 12);
     CU_ASSERT_EQUAL(parse(&image, &t, &why), LU_KEXEC_OK);
     CU_ASSERT_EQUAL(t.entry, IMAGE_PADDR + 64);
+}
+
+/* A header that is there twice, in any order, or further behind: all are read. */
+#define MANY_AT IMAGE_SIZE
+struct many {
+    struct image image;
+    Elf32_Phdr header[LU_MAX_LOADS + 2];
+};
+
+/* The note, and @nr loads of a page each, from @first on, the highest first. */
+static void many_loads(struct many *m, unsigned int nr)
+{
+    image_good(&m->image);
+    m->header[0] = *image_note_header(&m->image);
+    for (unsigned int i = 0; i < nr; i++) {
+        m->header[1 + i] = *image_load(&m->image);
+        m->header[1 + i].p_paddr = IMAGE_PADDR + (nr - 1 - i) * LU_PAGE_SIZE;
+        m->header[1 + i].p_memsz = LU_PAGE_SIZE;
+    }
+    image_ehdr(&m->image)->e_phoff = MANY_AT;
+    image_ehdr(&m->image)->e_phnum = 1 + nr;
+}
+
+static void several_segments(void)
+{
+    struct lu_kexec_why why;
+    struct lu_target t;
+    struct lu_plan plan;
+    struct many m = {0};
+    struct lu_file file = {(uint8_t *)&m, sizeof(m)};
+
+    /* They touch, which is not to overlap. */
+    many_loads(&m, LU_MAX_LOADS);
+    CU_ASSERT_EQUAL(lu_target_parse(&t, &m, sizeof(m), &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(t.nr_loads, LU_MAX_LOADS);
+    many_loads(&m, LU_MAX_LOADS + 1);
+    CU_ASSERT_EQUAL(lu_target_parse(&t, &m, sizeof(m), &why), LU_KEXEC_BAD_ELF);
+
+    /* Not in order: the ends are those of the outermost, wherever they stand. */
+    many_loads(&m, 3);
+    m.header[1].p_paddr = IMAGE_PADDR + 0x4000;
+    m.header[1].p_filesz = 16;
+    m.header[1].p_memsz = 0x1001;
+    CU_ASSERT_EQUAL_FATAL(lu_target_parse(&t, &m, sizeof(m), &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(t.start, IMAGE_PADDR);
+    CU_ASSERT_EQUAL(t.data_end, IMAGE_PADDR + 0x4010);
+    CU_ASSERT_EQUAL(t.end, IMAGE_PADDR + 0x6000);
+    CU_ASSERT_EQUAL_FATAL(lu_plan_make(&plan, &file, &t, &place_good, "", NULL, 0, &why),
+                          LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(plan.segment[LU_PLAN_XEN].dest, place_good.slot_start + IMAGE_PADDR);
+    CU_ASSERT_EQUAL(plan.segment[LU_PLAN_XEN].buf_size, 0x4010);
+    CU_ASSERT(
+        !memcmp((uint8_t *)plan.segment[LU_PLAN_XEN].buf + 0x4000, m.image.bytes + AT_BODY, 16));
+    CU_ASSERT(!memcmp(plan.segment[LU_PLAN_XEN].buf, m.image.bytes + AT_BODY, IMAGE_FILE));
+    lu_plan_free(&plan);
+}
+
+static void build_id(void)
+{
+    struct image image;
+    struct lu_target t;
+    struct lu_kexec_why why;
+    uint8_t bytes[40];
+    char *text = malloc(LU_BUILD_ID_TEXT);
+
+    image_good(&image);
+    for (unsigned int i = 0; i < 20; i++)
+        image.bytes[AT_LUNOTE + 16 + i] = 0xa0 + i;
+    CU_ASSERT_EQUAL_FATAL(parse(&image, &t, &why), LU_KEXEC_OK);
+    CU_ASSERT_STRING_EQUAL(t.build_id, "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3");
+
+    memset(bytes, 0xab, sizeof(bytes));
+    lu_build_id_text(text, bytes, sizeof(bytes));
+    CU_ASSERT_EQUAL(strlen(text), LU_BUILD_ID_TEXT - 1);
+    lu_build_id_text(text, bytes, 0);
+    CU_ASSERT_STRING_EQUAL(text, "");
+    free(text);
+}
+
+/* What a file says of itself goes to the terminal. */
+static void texts(void)
+{
+    struct image image;
+    struct lu_target t;
+    struct lu_kexec_why why;
+
+    image_good(&image);
+    memset(image_note(&image)->version, 'v', sizeof(t.note.version));
+    memset(image_note(&image)->changeset, 'c', sizeof(t.note.changeset));
+    CU_ASSERT_EQUAL_FATAL(parse(&image, &t, &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(strlen(t.note.version), sizeof(t.note.version) - 1);
+    CU_ASSERT_EQUAL(strlen(t.note.changeset), sizeof(t.note.changeset) - 1);
+
+    strcpy(image_note(&image)->version, "4.17\033[2J\x9b\x7f\n~ ");
+    strcpy(image_note(&image)->changeset, "\r\xff");
+    CU_ASSERT_EQUAL_FATAL(parse(&image, &t, &why), LU_KEXEC_OK);
+    CU_ASSERT_STRING_EQUAL(t.note.version, "4.17?[2J???~ ");
+    CU_ASSERT_STRING_EQUAL(t.note.changeset, "??");
+}
+
+/* A wish that may be ignored is ignored; so is where the header stands. */
+static void optional_wish(void)
+{
+    struct image image, moved;
+    struct lu_target t;
+    struct lu_kexec_why why;
+
+    image_good(&image);
+    memcpy(image_mb2_tag(&image, 6), (uint16_t[]){77, 1}, 4);
+    CU_ASSERT_EQUAL(parse(&image, &t, &why), LU_KEXEC_OK);
+
+    image_good(&image);
+    moved = image;
+    memset(moved.bytes + AT_MB2, 0, 80);
+    memcpy(moved.bytes + AT_MB2 + 8, image.bytes + AT_MB2, 80);
+    CU_ASSERT_EQUAL(parse(&moved, &t, &why), LU_KEXEC_OK);
+}
+
+static void errors(void)
+{
+    struct lu_kexec_why why = {.errnum = 5, .size_needed = 7};
+
+    CU_ASSERT_EQUAL(lu_kexec_complain(&why, LU_KEXEC_NOT_ELF, "%d", 3), LU_KEXEC_NOT_ELF);
+    CU_ASSERT_EQUAL(why.error, LU_KEXEC_NOT_ELF);
+    CU_ASSERT_EQUAL(why.errnum, 0);
+    CU_ASSERT_EQUAL(why.size_needed, 0);
+    CU_ASSERT_STRING_EQUAL(why.text, "3");
+    CU_ASSERT_STRING_EQUAL(lu_kexec_error_name(LU_KEXEC_OK), "ok");
+    CU_ASSERT_STRING_EQUAL(lu_kexec_error_name(LU_KEXEC_HYPERCALL), "hypercall");
+    CU_ASSERT_STRING_EQUAL(lu_kexec_error_name(LU_KEXEC_HYPERCALL + 1), "unknown");
 }
 
 /* ---- one thing wrong at a time ---- */
@@ -385,6 +516,26 @@ static void archives(void)
     CU_ASSERT_EQUAL(lu_file_unpack(&file, packed, size, &why), LU_KEXEC_BAD_ARCHIVE);
 }
 
+/* No Xen is that large, however small it is when packed. */
+static void large_archive(void)
+{
+    static uint8_t zero[1 << 20], packed[4 << 20];
+    z_stream z = {.next_out = packed, .avail_out = sizeof(packed)};
+    struct lu_kexec_why why;
+    struct lu_file file;
+
+    deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    for (unsigned int i = 0; i < 257; i++) {
+        z.next_in = zero;
+        z.avail_in = sizeof(zero);
+        CU_ASSERT_EQUAL_FATAL(deflate(&z, i < 256 ? Z_NO_FLUSH : Z_FINISH),
+                              i < 256 ? Z_OK : Z_STREAM_END);
+    }
+    CU_ASSERT_EQUAL(lu_file_unpack(&file, packed, z.total_out, &why), LU_KEXEC_BAD_ARCHIVE);
+    CU_ASSERT_PTR_NULL(file.data);
+    deflateEnd(&z);
+}
+
 /* ---- files ---- */
 
 static void files(void)
@@ -392,6 +543,8 @@ static void files(void)
     struct lu_file file;
     struct lu_kexec_why why;
     struct image image;
+    uint8_t packed[2048];
+    size_t size;
     char path[] = "/tmp/lu-kexec-test-XXXXXX";
     int fd = mkstemp(path);
 
@@ -403,6 +556,20 @@ static void files(void)
     CU_ASSERT_EQUAL_FATAL(lu_file_read(&file, path, &why), LU_KEXEC_OK);
     CU_ASSERT_EQUAL(file.size, IMAGE_SIZE);
     lu_file_free(&file);
+
+    /* Packed; and nothing stays open. */
+    fd = open(path, O_WRONLY | O_TRUNC);
+    size = gzip(image.bytes, IMAGE_SIZE, packed, sizeof(packed));
+    CU_ASSERT_EQUAL_FATAL(write(fd, packed, size), (ssize_t)size);
+    close(fd);
+    CU_ASSERT_EQUAL_FATAL(lu_file_read(&file, path, &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(file.size, IMAGE_SIZE);
+    CU_ASSERT(!memcmp(file.data, image.bytes, IMAGE_SIZE));
+    lu_file_free(&file);
+    CU_ASSERT_EQUAL(open("/dev/null", O_RDONLY), fd);
+    close(fd);
+    CU_ASSERT_EQUAL_FATAL(truncate(path, size - 1), 0);
+    CU_ASSERT_EQUAL(lu_file_read(&file, path, &why), LU_KEXEC_TRUNCATED);
     unlink(path);
 
     CU_ASSERT_EQUAL(lu_file_read(&file, path, &why), LU_KEXEC_FILE);
@@ -415,10 +582,16 @@ static void files(void)
 CU_TestInfo elf_tests[] = {
     {"a good target", good},
     {"entry point by tag", entry_by_tag},
+    {"several segments", several_segments},
+    {"build id", build_id},
+    {"texts", texts},
+    {"optional wishes", optional_wish},
+    {"errors", errors},
     {"each wrong thing has its own name", each_wrong_thing},
     {"truncated at every byte", every_truncation},
     {"every byte spoilt", every_byte},
     {"gzip archives", archives},
+    {"a large archive", large_archive},
     {"files", files},
     CU_TEST_INFO_NULL,
 };

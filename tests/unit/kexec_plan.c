@@ -83,6 +83,25 @@ static void regions(void)
     CU_ASSERT_EQUAL(lu_target_suits(&t, &place, &why), LU_KEXEC_DOES_NOT_FIT);
     place.slot_start = 0xff000000;
     CU_ASSERT_EQUAL(lu_target_suits(&t, &place, &why), LU_KEXEC_DOES_NOT_FIT);
+    /* The last one below 4 GiB. */
+    place.slot_start = 0x100000000 - place.slot_size;
+    CU_ASSERT_EQUAL(lu_target_suits(&t, &place, &why), LU_KEXEC_OK);
+    place.slot_start += 2 * MIB;
+    CU_ASSERT_EQUAL(lu_target_suits(&t, &place, &why), LU_KEXEC_DOES_NOT_FIT);
+
+    /* Image and what the note asks for are rounded up each. */
+    t.note.slot_min = 2 * MIB + 1;
+    CU_ASSERT_EQUAL(lu_target_footprint(&t), 10 * MIB);
+    /* Sums that would wrap. */
+    for (uint64_t min = UINT64_MAX; min > 1ull << 32; min -= min / 3) {
+        t.note.slot_min = min;
+        CU_ASSERT_EQUAL(lu_target_suits(&t, &place_good, &why), LU_KEXEC_DOES_NOT_FIT);
+        CU_ASSERT_EQUAL(why.size_needed, 0);
+    }
+    t.note.slot_min = 1ull << 32;
+    CU_ASSERT_EQUAL(lu_target_suits(&t, &place_good, &why), LU_KEXEC_REGION_TOO_SMALL);
+    CU_ASSERT_EQUAL(why.size_needed, 2 * ((1ull << 32) + 6 * MIB));
+    target(&t);
 
     t.reloc_max = 0x3fffffff;
     CU_ASSERT_EQUAL(lu_target_suits(&t, &place_good, &why), LU_KEXEC_DOES_NOT_FIT);
@@ -194,6 +213,26 @@ static void several_loads(void)
     lu_plan_free(&plan);
 }
 
+/* What is not made takes no memory, which the sanitizer sees. */
+static void no_plan(void)
+{
+    struct lu_memory_range many[512];
+    struct lu_kexec_why why;
+    struct lu_target t;
+    struct lu_plan plan;
+    struct image image;
+    struct lu_file file = {image.bytes, sizeof(image.bytes)};
+
+    target(&t);
+    image_good(&image);
+    for (unsigned int i = 0; i < 512; i++)
+        many[i] = (struct lu_memory_range){i * 0x10000ull, 0x1000, 1};
+    CU_ASSERT_EQUAL(lu_plan_make(&plan, &file, &t, &place_good, "", many, 512, &why),
+                    LU_KEXEC_MEMORY_MAP);
+    for (unsigned int i = 0; i < LU_PLAN_NR; i++)
+        CU_ASSERT_PTR_NULL(plan.segment[i].buf);
+}
+
 /* ---- multiboot2 information ---- */
 
 /* The way Xen walks it (arch/x86/boot/reloc.c). */
@@ -294,6 +333,7 @@ static void large_map(void)
     struct lu_boot_info info = {.cmdline = "", .map = many, .nr_map = 512};
     static uint8_t mbi[65536] __attribute__((aligned(8)));
     struct lu_kexec_why why;
+    char line[900];
     size_t used;
 
     for (unsigned int i = 0; i < 512; i++)
@@ -302,6 +342,15 @@ static void large_map(void)
     info.nr_map = 300;
     CU_ASSERT_EQUAL(lu_mbi_build(mbi, sizeof(mbi), &info, &used, &why), LU_KEXEC_OK);
 
+    /* The command line goes to the same place. */
+    memset(line, 'a', sizeof(line) - 1);
+    line[sizeof(line) - 1] = '\0';
+    info.cmdline = line;
+    CU_ASSERT_EQUAL(lu_mbi_build(mbi, sizeof(mbi), &info, &used, &why), LU_KEXEC_MEMORY_MAP);
+    info.nr_map = 280;
+    CU_ASSERT_EQUAL(lu_mbi_build(mbi, sizeof(mbi), &info, &used, &why), LU_KEXEC_OK);
+    info.cmdline = "";
+
     /* Adjacent ones count once. */
     info.nr_map = 512;
     for (unsigned int i = 0; i < 512; i++)
@@ -309,12 +358,36 @@ static void large_map(void)
     CU_ASSERT_EQUAL(lu_mbi_build(mbi, sizeof(mbi), &info, &used, &why), LU_KEXEC_OK);
 }
 
+/* What is at 0 counts if it is memory. */
+static void low_memory(void)
+{
+    struct lu_memory_range low[] = {{0, 0x80000, 2}, {0x80000, 0x1000, 1}, {0x200000, 0x1000, 1}};
+    struct lu_boot_info info = {.cmdline = "", .map = low, .nr_map = 3};
+    uint8_t mbi[4096] __attribute__((aligned(8)));
+    struct lu_kexec_why why;
+    const uint8_t *tag;
+    uint32_t size;
+    size_t used;
+
+    CU_ASSERT_EQUAL_FATAL(lu_mbi_build(mbi, sizeof(mbi), &info, &used, &why), LU_KEXEC_OK);
+    tag = find_tag(mbi, 4, &size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tag);
+    CU_ASSERT_EQUAL(word(tag, 8), 0);
+    CU_ASSERT_EQUAL(word(tag, 12), 0);
+
+    low[0] = (struct lu_memory_range){0, 0x100000000, 1};
+    info.nr_map = 1;
+    CU_ASSERT_EQUAL_FATAL(lu_mbi_build(mbi, sizeof(mbi), &info, &used, &why), LU_KEXEC_OK);
+    tag = find_tag(mbi, 4, &size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tag);
+    CU_ASSERT_EQUAL(word(tag, 8), 640);
+    CU_ASSERT_EQUAL(word(tag, 12), (0x100000000 - 0x100000) >> 10);
+}
+
 CU_TestInfo plan_tests[] = {
-    {"stream formats", formats},
-    {"regions", regions},
-    {"segments", segments},
-    {"several loads", several_loads},
-    {"multiboot2 information", information},
-    {"a large memory map", large_map},
+    {"stream formats", formats}, {"regions", regions},
+    {"segments", segments},      {"several loads", several_loads},
+    {"no plan", no_plan},        {"multiboot2 information", information},
+    {"low memory", low_memory},  {"a large memory map", large_map},
     CU_TEST_INFO_NULL,
 };

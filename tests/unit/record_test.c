@@ -6,18 +6,89 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../lu-tools/record/record.h"
 #include "fake_xen.h"
-#include "suite.h"
+#include "kexec_test.h"
 
 static char dir[64];
 static struct xenlu *lu;
+
+/* ---- what is on the disk ---- */
+
+static char synced[1024]; /* names of files, each behind a space */
+static int fsync_error;   /* the next ones fail with this errno */
+
+/* In place of libc's. */
+int fsync(int fd)
+{
+    char link[64], path[256];
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    path[n > 0 ? n : 0] = '\0';
+    if (strlen(synced) + strlen(path) + 2 < sizeof(synced))
+        sprintf(synced + strlen(synced), " %s", path);
+    if (fsync_error) {
+        errno = fsync_error;
+        return -1;
+    }
+
+    return syscall(SYS_fsync, fd);
+}
+
+/* Are the file and its name on the disk, since synced was emptied? */
+static bool on_disk(const char *name)
+{
+    char path[256], parent[256];
+
+    snprintf(path, sizeof(path), " %s/%s ", dir, name);
+    snprintf(parent, sizeof(parent), " %s ", dir);
+    strcat(synced, " ");
+
+    return strstr(synced, path) && strstr(synced, parent);
+}
+
+/* The mode of a file in the directory; 0: it is not there, or not a file. */
+static mode_t mode_of(const char *name)
+{
+    char path[256];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+
+    return !lstat(path, &st) && S_ISREG(st.st_mode) ? st.st_mode & 07777 : 0;
+}
+
+static size_t read_text(const char *name, char *text, size_t size)
+{
+    char path[256];
+    FILE *f;
+    size_t n = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "r");
+    if (f) {
+        n = fread(text, 1, size - 1, f);
+        fclose(f);
+    }
+    text[n] = '\0';
+
+    return n;
+}
 
 /* ---- helpers ---- */
 
@@ -25,7 +96,7 @@ static void remove_dir(void)
 {
     char command[128];
 
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+    snprintf(command, sizeof(command), "cd / && rm -rf '%s'", dir);
     if (system(command))
         abort();
 }
@@ -33,8 +104,9 @@ static void remove_dir(void)
 static int start(void)
 {
     strcpy(dir, "/tmp/record-test.XXXXXX");
-    if (!mkdtemp(dir) || setenv("XEN_LIVEUPDATE_DIR", dir, 1))
+    if (!mkdtemp(dir) || setenv("XEN_LIVEUPDATE_DIR", dir, 1) || chdir(dir))
         return 1;
+    signal(SIGXFSZ, SIG_IGN);
     fake_reset(3);
 
     return xenlu_open(&lu, NULL);
@@ -154,6 +226,137 @@ static void test_journal(void)
     CU_ASSERT_PTR_NULL(journal_find(&j, 0, LU__KIND__REHEARSAL));
     CU_ASSERT_PTR_NOT_NULL(journal_find(&j, 1, 0));
     journal_close(&j);
+
+    /* Numbers go on behind the highest, and the last one of a kind is found. */
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    CU_ASSERT_EQUAL(journal_begin(&j, new_begin(7, LU__KIND__UPDATE), &why), 0);
+    CU_ASSERT_EQUAL(journal_begin(&j, new_begin(5, LU__KIND__REHEARSAL), &why), 0);
+    CU_ASSERT_EQUAL(journal_next_id(&j), 8);
+    CU_ASSERT_EQUAL(journal_find(&j, 0, LU__KIND__UPDATE)->begin->id, 7);
+    CU_ASSERT_EQUAL(journal_find(&j, 0, LU__KIND__REHEARSAL)->begin->id, 5);
+    journal_close(&j);
+}
+
+static void test_journal_disk(void)
+{
+    struct record_why why;
+    struct journal j;
+    struct rlimit limit;
+
+    /* Begin is on the disk when this returns, and for root alone. */
+    fresh(1);
+    synced[0] = '\0';
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    CU_ASSERT_EQUAL(journal_begin(&j, new_begin(1, LU__KIND__UPDATE), &why), 0);
+    CU_ASSERT_TRUE(on_disk("journal"));
+    CU_ASSERT_EQUAL(mode_of("journal"), 0600);
+
+    /* What does not get there is an error, and no entry. */
+    fsync_error = EIO;
+    CU_ASSERT_EQUAL(journal_end(&j, new_end(1, LU__OUTCOME__DONE), &why), EIO);
+    fsync_error = 0;
+    CU_ASSERT_PTR_NULL(j.attempts[0].end);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = j.sound + 10;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    CU_ASSERT_EQUAL(journal_end(&j, new_end(1, LU__OUTCOME__DONE), &why), EFBIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "/journal: cannot be written: File too large"));
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    CU_ASSERT_PTR_NULL(j.attempts[0].end);
+    journal_close(&j);
+
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    CU_ASSERT_EQUAL(j.nr_attempts, 1);
+    CU_ASSERT_PTR_NULL(j.attempts[0].end);
+    journal_close(&j);
+}
+
+/* What cannot be read is not taken for an empty journal. */
+static void test_journal_unreadable(void)
+{
+    struct record_why why;
+    struct journal j;
+
+    fresh(1);
+    CU_ASSERT_EQUAL_FATAL(mkdir("journal", 0700), 0);
+    CU_ASSERT_EQUAL(journal_open(&j, true, &why), EISDIR);
+    CU_ASSERT_EQUAL_FATAL(rmdir("journal"), 0);
+
+    setenv("XEN_LIVEUPDATE_DIR", "/dev/null", 1);
+    CU_ASSERT_EQUAL(journal_open(&j, false, &why), ENOTDIR);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "/dev/null/journal: cannot be read"));
+    CU_ASSERT_NOT_EQUAL(journal_open(&j, true, &why), 0);
+    /* An empty one counts as none. */
+    setenv("XEN_LIVEUPDATE_DIR", "", 1);
+    CU_ASSERT_STRING_EQUAL(record_dir("XEN_LIVEUPDATE_DIR", "/standard"), "/standard");
+    setenv("XEN_LIVEUPDATE_DIR", dir, 1);
+    CU_ASSERT_STRING_EQUAL(record_dir("XEN_LIVEUPDATE_DIR", "/standard"), dir);
+}
+
+/* Entries of a later version, which this one does not understand, are passed over. */
+static void test_journal_strange(void)
+{
+    struct record_why why;
+    struct journal j;
+    Lu__Begin *b;
+
+    fresh(1);
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    b = new_begin(1, LU__KIND__UPDATE);
+    lu__plan__free_unpacked(b->plan, NULL);
+    b->plan = NULL;
+    CU_ASSERT_EQUAL(journal_begin(&j, b, &why), 0);
+    b = new_begin(2, LU__KIND__UPDATE);
+    lu__host__free_unpacked(b->before->host, NULL);
+    b->before->host = NULL;
+    CU_ASSERT_EQUAL(journal_begin(&j, b, &why), 0);
+    CU_ASSERT_EQUAL(journal_begin(&j, new_begin(3, LU__KIND__UPDATE), &why), 0);
+    journal_close(&j);
+
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
+    CU_ASSERT_EQUAL_FATAL(j.nr_attempts, 1);
+    CU_ASSERT_EQUAL(j.attempts[0].begin->id, 3);
+    CU_ASSERT_EQUAL(j.skipped, 0);
+    journal_close(&j);
+}
+
+/* Two attempts of one number, as of two hosts' journals put together. */
+static void test_same_number(void)
+{
+    struct record_why why;
+    struct journal j;
+
+    fresh(1);
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    CU_ASSERT_EQUAL(journal_begin(&j, new_begin(1, LU__KIND__UPDATE), &why), 0);
+    CU_ASSERT_EQUAL(journal_begin(&j, new_begin(1, LU__KIND__REHEARSAL), &why), 0);
+    CU_ASSERT_EQUAL(journal_end(&j, new_end(1, LU__OUTCOME__REHEARSED), &why), 0);
+    CU_ASSERT_PTR_NULL(j.attempts[0].end);
+    CU_ASSERT_PTR_NOT_NULL(j.attempts[1].end);
+    CU_ASSERT_EQUAL(journal_complete(&j, lu, &why), 0);
+    CU_ASSERT_EQUAL(journal_next_id(&j), 2);
+    journal_close(&j);
+}
+
+static void test_outcomes(void)
+{
+    static const struct {
+        Lu__Outcome outcome;
+        const char *name;
+    } names[] = {
+        {LU__OUTCOME__UNDER_WAY, "under way"}, {LU__OUTCOME__DONE, "done"},
+        {LU__OUTCOME__FAILED, "failed"},       {LU__OUTCOME__NOT_TRIED, "not tried"},
+        {LU__OUTCOME__LOST, "lost"},           {LU__OUTCOME__NOT_KNOWN, "not known"},
+        {LU__OUTCOME__REHEARSED, "rehearsed"}, {99, "?"},
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        Lu__End end = {.outcome = names[i].outcome};
+        struct attempt a = {NULL, &end};
+
+        CU_ASSERT_STRING_EQUAL(journal_outcome(&a), names[i].name);
+    }
 }
 
 /* As after a power cut: whatever is left of the last frame, the one before stays, and the next one fits. */
@@ -239,6 +442,62 @@ static void test_judge_same_xen(void)
     begin_and_forget(LU__KIND__UPDATE);
     fake.result.attempts += 5;
     CU_ASSERT_EQUAL(completed("other attempts"), LU__OUTCOME__NOT_KNOWN);
+
+    /* An update that has to keep a limit rehearses first, a rehearsal does not. */
+    begin_and_forget(LU__KIND__UPDATE);
+    fake.result.attempts += 2;
+    fake.result.state = XEN_LIVEUPDATE_STATE_failed;
+    CU_ASSERT_EQUAL(completed("as it was"), LU__OUTCOME__FAILED);
+    begin_and_forget(LU__KIND__REHEARSAL);
+    fake.result.attempts += 2;
+    CU_ASSERT_EQUAL(completed("other attempts"), LU__OUTCOME__NOT_KNOWN);
+}
+
+/* What has an End is not judged again. */
+static void test_judge_once(void)
+{
+    struct record_why why;
+    struct journal j;
+
+    fresh(1);
+    begin_and_forget(LU__KIND__UPDATE);
+    CU_ASSERT_EQUAL(completed("nothing has happened"), LU__OUTCOME__NOT_TRIED);
+    CU_ASSERT_EQUAL(completed("nothing has happened"), LU__OUTCOME__NOT_TRIED);
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
+    CU_ASSERT_EQUAL(j.nr_entries, 2);
+    journal_close(&j);
+}
+
+static void test_result(void)
+{
+    struct xenlu_result r = {.state = XENLU_STATE_FAILED,
+                             .errnum = EIO,
+                             .phase = XEN_LIVEUPDATE_PHASE_save,
+                             .domid = 3,
+                             .resource = "grant",
+                             .reason = "for a test",
+                             .pause_ns = -1};
+    Lu__Result *m;
+
+    for (int i = 0; i < XENLU_NR_PHASES; i++)
+        r.phase_ns[i] = -1;
+    r.phase_ns[XEN_LIVEUPDATE_PHASE_stage] = 1;
+    r.phase_ns[XEN_LIVEUPDATE_PHASE_settle] = 0;
+    m = journal_result(&r);
+    CU_ASSERT_EQUAL_FATAL(m->n_phases, 2);
+    CU_ASSERT_STRING_EQUAL(m->phases[0]->name, "stage");
+    CU_ASSERT_STRING_EQUAL(m->phases[1]->name, "settle");
+    CU_ASSERT_STRING_EQUAL(m->failed_phase, "save");
+    CU_ASSERT_STRING_EQUAL(m->failed_resource, "grant");
+    CU_ASSERT_STRING_EQUAL(m->reason, "for a test");
+    CU_ASSERT_EQUAL(m->failed_domain, 3);
+    CU_ASSERT_EQUAL(m->errnum, EIO);
+    lu__result__free_unpacked(m, NULL);
+
+    r.domid = XENLU_NO_DOMAIN;
+    m = journal_result(&r);
+    CU_ASSERT_EQUAL(m->failed_domain, -1);
+    lu__result__free_unpacked(m, NULL);
 }
 
 static void replace_xen(void)
@@ -265,6 +524,36 @@ static void test_judge_replaced(void)
     replace_xen();
     fake.nr_domains--;
     CU_ASSERT_EQUAL(completed("something was missing"), LU__OUTCOME__LOST);
+
+    begin_and_forget(LU__KIND__REHEARSAL);
+    replace_xen();
+    CU_ASSERT_EQUAL(completed("whether the rehearsal ended"), LU__OUTCOME__NOT_KNOWN);
+}
+
+/* It is done if it is the target that runs now. */
+static void test_judge_target(void)
+{
+    static const struct {
+        const char *version;
+        Lu__Outcome outcome;
+    } cases[] = {{"4.17.5-old", LU__OUTCOME__DONE}, {"4.17.9", LU__OUTCOME__NOT_KNOWN}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct record_why why;
+        struct journal j;
+        Lu__Begin *b;
+
+        fresh(1);
+        b = new_begin(1, LU__KIND__UPDATE);
+        b->plan->target = record_alloc(sizeof(*b->plan->target));
+        lu__target__init(b->plan->target);
+        b->plan->target->version = record_text(cases[i].version);
+        CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+        CU_ASSERT_EQUAL(journal_begin(&j, b, &why), 0);
+        journal_close(&j);
+        replace_xen();
+        CU_ASSERT_EQUAL(completed(""), cases[i].outcome);
+    }
 }
 
 static void test_judge_rebooted(void)
@@ -326,9 +615,106 @@ static void test_manifest(void)
     fake.domain[6].max_pages++;
     CU_ASSERT_EQUAL(losses(before, "domain 6 may have 32769 pages in place of 32768"), 1);
     fake.domain[6].max_pages--;
+    fake.domain[6].max_pages--;
+    CU_ASSERT_EQUAL(losses(before, "domain 6 may have 32767 pages in place of 32768"), 1);
+    fake.domain[6].max_pages++;
+    fake.domain[7].flags = XEN_LIVEUPDATE_DOMAIN_DYING;
+    CU_ASSERT_EQUAL(losses(before, "domain 7 is being destroyed"), 1);
+    fake.domain[7].flags = XEN_LIVEUPDATE_DOMAIN_HVM;
+    CU_ASSERT_EQUAL(losses(before, "domain 7 is of another type"), 1);
+    fake.domain[7].flags = XEN_LIVEUPDATE_DOMAIN_PAUSED;
+    CU_ASSERT_EQUAL(losses(before, ""), 0);
+    fake.domain[7].flags = 0;
     fake.nr_domains = 89;
     CU_ASSERT_EQUAL(losses(before, "domain 89 is gone"), 1);
     lu__manifest__free_unpacked(before, NULL);
+}
+
+/* What was so before is no loss. */
+static void test_manifest_flags(void)
+{
+    Lu__Manifest *before;
+
+    fresh(3);
+    fake.domain[1].flags = XEN_LIVEUPDATE_DOMAIN_DYING | XEN_LIVEUPDATE_DOMAIN_SHUTDOWN;
+    fake.domain[2].flags = XEN_LIVEUPDATE_DOMAIN_PAUSED | XEN_LIVEUPDATE_DOMAIN_HVM;
+    fake.domain[2].tot_pages = 100;
+    fake.domain[2].nr_online = 2;
+    before = take();
+    CU_ASSERT_TRUE(before->domains[1]->dying && before->domains[1]->shutdown);
+    CU_ASSERT_FALSE(before->domains[1]->paused || before->domains[1]->hvm);
+    CU_ASSERT_TRUE(before->domains[2]->paused && before->domains[2]->hvm);
+    CU_ASSERT_FALSE(before->domains[2]->dying || before->domains[2]->shutdown);
+    CU_ASSERT_EQUAL(before->domains[2]->online, 2);
+    CU_ASSERT_EQUAL(manifest_pages(before), 2 * 32768 + 100);
+    CU_ASSERT_EQUAL(losses(before, ""), 0);
+    /* Whose digests agree is the same domain. */
+    fake.domain[1].handle[15]++;
+    CU_ASSERT_EQUAL(losses(before, "domain 1 is another one: its UUID differs"), 1);
+    fake.domain[0].flags = fake.domain[1].flags;
+    CU_ASSERT_EQUAL(losses(before, "domain 0 is being destroyed"), 3);
+    lu__manifest__free_unpacked(before, NULL);
+}
+
+static void test_digest(void)
+{
+    uint8_t handle[16] = {1}, other[16] = {2};
+    Lu__Domain d = LU__DOMAIN__INIT;
+    uint32_t digest;
+
+    d.domid = 3;
+    d.handle.data = handle;
+    d.handle.len = sizeof(handle);
+    digest = manifest_digest(&d);
+    d.pages = 77;
+    CU_ASSERT_EQUAL(manifest_digest(&d), digest);
+    d.handle.data = other;
+    CU_ASSERT_NOT_EQUAL(manifest_digest(&d), digest);
+    d.handle.data = handle;
+    d.vcpus++;
+    CU_ASSERT_NOT_EQUAL(manifest_digest(&d), digest);
+}
+
+static void test_devices(void)
+{
+    static const struct {
+        const char *bus, *name, *driver, *state, *loss;
+    } cases[] = {
+        {"pci", "0000:00:03.0", "e1000e", "", NULL},
+        {"pci", "0000:00:04.0", "e1000e", "", "domain 0: pci device 0000:00:04.0 is gone"},
+        {"xen-backend", "0000:00:03.0", "e1000e", "",
+         "domain 0: xen-backend device 0000:00:03.0 is gone"},
+        {"pci", "0000:00:03.0", "vfio", "",
+         "domain 0: pci device 0000:00:03.0 has driver \"e1000e\" in place of \"vfio\""},
+        {"xen-backend", "vif-1-0", "vif", "Connected",
+         "domain 0: xen-backend device vif-1-0 is no longer connected (Closed)"},
+        {"xen-backend", "vif-1-0", "vif", "Closing", NULL},
+    };
+    Lu__Device there = LU__DEVICE__INIT, back_end = LU__DEVICE__INIT, was = LU__DEVICE__INIT;
+    Lu__Device *now[] = {&there, &back_end}, *then[] = {&was};
+    Lu__Host host = LU__HOST__INIT;
+    Lu__Manifest before = LU__MANIFEST__INIT, after = LU__MANIFEST__INIT;
+
+    there.bus = "pci", there.name = "0000:00:03.0", there.driver = "e1000e";
+    back_end.bus = "xen-backend", back_end.name = "vif-1-0", back_end.driver = "vif",
+    back_end.state = "Closed";
+    before.host = after.host = &host;
+    before.devices = then, before.n_devices = 1;
+    after.devices = now, after.n_devices = 2;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char **missing;
+        size_t nr;
+
+        was.bus = (char *)cases[i].bus, was.name = (char *)cases[i].name;
+        was.driver = (char *)cases[i].driver, was.state = (char *)cases[i].state;
+        manifest_compare(&before, &after, &missing, &nr);
+        CU_ASSERT_EQUAL(nr, cases[i].loss ? 1 : 0);
+        if (nr == 1 && cases[i].loss)
+            CU_ASSERT_STRING_EQUAL(missing[0], cases[i].loss);
+        while (nr)
+            free(missing[--nr]);
+        free(missing);
+    }
 }
 
 /* ---- prediction ---- */
@@ -374,7 +760,8 @@ static int64_t predicted(const char *basis)
 
 static void test_prediction(void)
 {
-    static const char seen[] = "up to the jump: rehearsal 4; behind it: update 2";
+    static const char first[] = "up to the jump: rehearsal 4; behind it: update 2";
+    static const char seen[] = "up to the jump: rehearsal 6; behind it: update 5";
     static const char booted[] = "up to the jump: rehearsal 1; behind it: the boot of this Xen";
     int64_t ns, longer, rehearsed;
 
@@ -400,7 +787,18 @@ static void test_prediction(void)
     write_attempt(LU__KIND__UPDATE, 500000000, 900000000, LU__OUTCOME__FAILED);
     CU_ASSERT_EQUAL(predicted("up to the jump: update 2; behind it: update 2"), 70000000);
     write_attempt(LU__KIND__REHEARSAL, 12000000, 12000000, LU__OUTCOME__REHEARSED);
+    CU_ASSERT_EQUAL(predicted(first), 72000000);
+
+    /* A newer update counts more than an older rehearsal. */
+    write_attempt(LU__KIND__UPDATE, 10000000, 70000000, LU__OUTCOME__LOST);
+    CU_ASSERT_EQUAL(predicted("up to the jump: update 5; behind it: update 5"), 70000000);
+    write_attempt(LU__KIND__REHEARSAL, 12000000, 12000000, LU__OUTCOME__REHEARSED);
     CU_ASSERT_EQUAL(predicted(seen), 72000000);
+
+    /* Behind the jump, an update with other CPUs tells nothing. */
+    fake.nr_cpus = 3;
+    predicted("up to the jump: rehearsal 6; behind it: the boot of this Xen");
+    fake.nr_cpus = 2;
 
     /* Twice the domains take longer, but not twice as long. */
     for (uint32_t i = 9; i < 18; i++) {
@@ -432,8 +830,8 @@ static void test_hooks(void)
 {
     struct facts facts = {0};
     struct record_why why;
-    char path[128], text[64] = "";
-    FILE *f;
+    char path[160], text[64] = "";
+    int saved[1];
 
     setenv("XEN_LIVEUPDATE_HOOKS", dir, 1);
     facts_add(&facts, "OUT", "%s/out", dir);
@@ -444,20 +842,112 @@ static void test_hooks(void)
     write_hook("pre-apply", "15-no.sh~", "echo no >>$XEN_LIVEUPDATE_OUT", 0755);
     write_hook("pre-apply", "README", "echo readme >>$XEN_LIVEUPDATE_OUT", 0644);
     CU_ASSERT_EQUAL(hooks_run("pre-apply", &facts, &why), 0);
-    snprintf(path, sizeof(path), "%s/out", dir);
-    f = fopen(path, "r");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    if (fread(text, 1, sizeof(text) - 1, f))
-        CU_ASSERT_STRING_EQUAL(text, "a\nb pre-apply\n");
-    fclose(f);
+    read_text("out", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "a\nb pre-apply\n");
 
+    /* The first one that fails is the last one. */
+    unlink("out");
     write_hook("pre-apply", "15-fails", "exit 3", 0755);
     CU_ASSERT_EQUAL(hooks_run("pre-apply", &facts, &why), ECANCELED);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "/15-fails failed with exit code 3"));
+    read_text("out", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "a\n");
     write_hook("pre-apply", "15-fails", "kill -9 $$", 0755);
     CU_ASSERT_EQUAL(hooks_run("pre-apply", &facts, &why), ECANCELED);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "ended by signal 9"));
+    write_hook("on-failure", "bad", "", 0755);
+    snprintf(path, sizeof(path), "sed -i 's,#!/bin/sh,#!/nowhere,' %s/on-failure/bad", dir);
+    CU_ASSERT_EQUAL_FATAL(system(path), 0);
+    saved[0] = dup(STDERR_FILENO);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(freopen("/dev/null", "w", stderr));
+    CU_ASSERT_EQUAL(hooks_run("on-failure", &facts, &why), ECANCELED);
+    dup2(saved[0], STDERR_FILENO);
+    close(saved[0]);
     facts_free(&facts);
+}
+
+/* Hooks get nothing on standard input, and what they say goes to standard error. */
+static void test_hook_files(void)
+{
+    struct facts facts = {0};
+    struct record_why why;
+    char text[64];
+    int in = dup(STDIN_FILENO), err = dup(STDERR_FILENO);
+
+    write_hook("post-apply", "files", "cat; echo said", 0755);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(freopen("/proc/self/status", "r", stdin));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(freopen("said", "w", stderr));
+    CU_ASSERT_EQUAL(hooks_run("post-apply", &facts, &why), 0);
+    dup2(in, STDIN_FILENO);
+    dup2(err, STDERR_FILENO);
+    close(in);
+    close(err);
+    read_text("said", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "said\n");
+}
+
+/* ---- files that are replaced ---- */
+
+static void test_replace(void)
+{
+    struct record_why why;
+    struct rlimit limit;
+    char text[64], path[128];
+    struct stat st;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/file", dir);
+    synced[0] = '\0';
+    CU_ASSERT_EQUAL(record_replace(path, 0600, "one", 3, &why), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(synced, "/file.new"));
+    strcat(synced, " ");
+    CU_ASSERT_PTR_NOT_NULL(strstr(synced + strlen(synced) - strlen(dir) - 1, dir));
+    CU_ASSERT_EQUAL(mode_of("file"), 0600);
+    read_text("file", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "one");
+    CU_ASSERT_EQUAL(access("file.new", F_OK), -1);
+
+    /* Neither mode nor readers of the old file have a part in the new one. */
+    chmod("file", 0666);
+    f = fopen("file", "r");
+    CU_ASSERT_EQUAL(record_replace(path, 0640, "two", 3, &why), 0);
+    CU_ASSERT_EQUAL(mode_of("file"), 0640);
+    CU_ASSERT_EQUAL(fread(text, 1, sizeof(text), f), 3);
+    CU_ASSERT(!memcmp(text, "one", 3));
+    fclose(f);
+
+    /* Links are replaced, also the one that waits for the new file; what they name stays. */
+    CU_ASSERT_EQUAL(record_replace("other", 0644, "other", 5, &why), 0);
+    unlink("file");
+    CU_ASSERT_EQUAL_FATAL(symlink("other", "file"), 0);
+    CU_ASSERT_EQUAL_FATAL(symlink("other", "file.new"), 0);
+    CU_ASSERT_EQUAL(record_replace(path, 0600, "three", 5, &why), 0);
+    CU_ASSERT_EQUAL(mode_of("file"), 0600);
+    CU_ASSERT_EQUAL(mode_of("other"), 0644);
+    read_text("other", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "other");
+
+    /* What cannot be written leaves the old one, and nothing beside it. */
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = 2;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    CU_ASSERT_EQUAL(record_replace(path, 0600, "four", 4, &why), EFBIG);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    fsync_error = EIO;
+    CU_ASSERT_EQUAL(record_replace(path, 0600, "four", 4, &why), EIO);
+    fsync_error = 0;
+    read_text("file", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "three");
+    CU_ASSERT_EQUAL(access("file.new", F_OK), -1);
+    CU_ASSERT_EQUAL(record_replace("nowhere/file", 0600, "x", 1, &why), ENOENT);
+
+    /* Neither a device nor a directory. */
+    CU_ASSERT_EQUAL_FATAL(mkfifo("pipe", 0600), 0);
+    CU_ASSERT_EQUAL(record_replace("pipe", 0600, "x", 1, &why), EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "pipe: is there and is no regular file"));
+    CU_ASSERT_TRUE(!lstat("pipe", &st) && S_ISFIFO(st.st_mode));
+    CU_ASSERT_EQUAL(record_replace(dir, 0600, "x", 1, &why), EINVAL);
 }
 
 /* ---- staged, metrics, JSON ---- */
@@ -481,6 +971,10 @@ static void test_staged(void)
     m->host->generation++;
     CU_ASSERT_PTR_NULL(staged_read(m->host));
     m->host->generation--;
+    m->host->boot_id[0]++;
+    CU_ASSERT_PTR_NULL(staged_read(m->host));
+    m->host->boot_id[0]--;
+    CU_ASSERT_EQUAL(mode_of("staged"), 0600);
     CU_ASSERT_EQUAL(staged_write(NULL, NULL, &why), 0);
     CU_ASSERT_PTR_NULL(staged_read(m->host));
     lu__manifest__free_unpacked(m, NULL);
@@ -488,28 +982,100 @@ static void test_staged(void)
 
 static void test_metrics(void)
 {
-    char path[128], text[4096] = "";
+    char text[4096];
     struct xenlu_status s;
     struct record_why why;
     struct journal j;
-    FILE *f;
 
     fresh(1);
     write_attempt(LU__KIND__UPDATE, 10000000, 70000000, LU__OUTCOME__DONE);
+    write_attempt(LU__KIND__REHEARSAL, 10000000, 40000000, LU__OUTCOME__REHEARSED);
     setenv("XEN_LIVEUPDATE_METRICS", dir, 1);
     CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, NULL), 0);
     CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
     CU_ASSERT_EQUAL(metrics_write(&s, &j, &why), 0);
     journal_close(&j);
-    snprintf(path, sizeof(path), "%s/xen_liveupdate.prom", dir);
-    f = fopen(path, "r");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    CU_ASSERT_TRUE(fread(text, 1, sizeof(text) - 1, f) > 0);
-    fclose(f);
+    CU_ASSERT_TRUE(read_text("xen_liveupdate.prom", text, sizeof(text)) > 0);
+    CU_ASSERT_EQUAL(mode_of("xen_liveupdate.prom"), 0644);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nxen_liveupdate_staged 1\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nxen_liveupdate_last_result{outcome=\"done\"} 1\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nxen_liveupdate_last_result{outcome=\"failed\"} 0\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nxen_liveupdate_last_pause_seconds 0.07\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nxen_liveupdate_region_bytes 67108864\n"));
+
+    /* What cannot be written is told; no directory is nobody's concern. */
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
+    unlink("xen_liveupdate.prom");
+    CU_ASSERT_EQUAL_FATAL(mkdir("xen_liveupdate.prom", 0700), 0);
+    CU_ASSERT_EQUAL(metrics_write(&s, &j, &why), EINVAL);
+    rmdir("xen_liveupdate.prom");
+    setenv("XEN_LIVEUPDATE_METRICS", "/nowhere", 1);
+    CU_ASSERT_EQUAL(metrics_write(&s, &j, &why), 0);
+    journal_close(&j);
+}
+
+/* ---- the system's log ---- */
+
+/* The message that a socket in the place of systemd's gets. */
+static void logged(int fd, Lu__Kind kind, Lu__Outcome outcome, char *text, size_t size)
+{
+    Lu__Begin *b = new_begin(4, kind);
+    Lu__End *e = new_end(4, outcome);
+    ssize_t n;
+
+    notify_end(b, e);
+    n = recv(fd, text, size - 1, MSG_DONTWAIT);
+    text[n > 0 ? n : 0] = '\0';
+    lu__end__free_unpacked(e, NULL);
+    lu__begin__free_unpacked(b, NULL);
+}
+
+static void test_log(void)
+{
+    static const struct {
+        Lu__Outcome outcome;
+        const char *id, *priority;
+    } cases[] = {
+        {LU__OUTCOME__DONE, "eced5237c01646c7822d166a6b4c3a0c", "5"},
+        {LU__OUTCOME__FAILED, "4f13d1fe1a614084bd6e2f3ff25a447f", "3"},
+        {LU__OUTCOME__NOT_TRIED, "4f13d1fe1a614084bd6e2f3ff25a447f", "3"},
+        {LU__OUTCOME__LOST, "4ac54396285e4ad9a0fcc2ccf153fd87", "2"},
+        {LU__OUTCOME__NOT_KNOWN, "1534b03ff7fe4318975916c00cbf350d", "4"},
+    };
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    char text[1024], wanted[512];
+    Lu__Begin *b;
+    ssize_t n;
+
+    fresh(2);
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        Lu__End end = {.outcome = cases[i].outcome};
+        struct attempt a = {NULL, &end};
+
+        logged(fd, LU__KIND__UPDATE, cases[i].outcome, text, sizeof(text));
+        snprintf(wanted, sizeof(wanted),
+                 "MESSAGE_ID=%s\nPRIORITY=%s\nSYSLOG_IDENTIFIER=xen-liveupdate\n"
+                 "MESSAGE=live update 4: %s: for a test\nXEN_LIVEUPDATE_ID=4\n",
+                 cases[i].id, cases[i].priority, journal_outcome(&a));
+        CU_ASSERT_STRING_EQUAL(text, wanted);
+    }
+    logged(fd, LU__KIND__REHEARSAL, LU__OUTCOME__REHEARSED, text, sizeof(text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "MESSAGE_ID=a919c3a347cf4926a5ca6184379d5b5a\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "live update rehearsal 4: rehearsed"));
+
+    b = new_begin(9, LU__KIND__UPDATE);
+    notify_begin(b);
+    n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+    text[n > 0 ? n : 0] = '\0';
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "MESSAGE_ID=344d96443c10434cb84af342be38d982\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "live update 9 of Xen 4.17.5-old begins, 2 domains"));
+    b->plan->kind = LU__KIND__REHEARSAL;
+    notify_begin(b);
+    CU_ASSERT_EQUAL(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
+    lu__begin__free_unpacked(b, NULL);
+    close(fd);
 }
 
 static void test_json(void)
@@ -532,39 +1098,319 @@ static void test_json(void)
     lu__begin__free_unpacked(b, NULL);
 }
 
-/* ---- the library ---- */
-
-static void grow(void)
+/* Values of each kind, and the schema that allows them. */
+static void test_json_values(void)
 {
-    fake.nr_domains = 2;
+    struct xenlu_result r = {.state = XENLU_STATE_DONE, .pause_ns = -1};
+    Lu__Result *m = journal_result(&r);
+    Lu__End *e = new_end(1, LU__OUTCOME__NOT_KNOWN);
+    json_t *o, *s, *properties;
+
+    o = message_json(&m->base);
+    CU_ASSERT_TRUE(json_is_null(json_object_get(o, "pause_ns")));
+    json_decref(o);
+    m->pause_ns = 0;
+    o = message_json(&m->base);
+    CU_ASSERT_TRUE(json_is_integer(json_object_get(o, "pause_ns")));
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(o, "phases")), m->n_phases);
+    CU_ASSERT_STRING_EQUAL(
+        json_string_value(json_object_get(json_array_get(json_object_get(o, "phases"), 1), "name")),
+        "check");
+    json_decref(o);
+    lu__result__free_unpacked(m, NULL);
+
+    o = message_json(&e->base);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "outcome")), "not-known");
+    CU_ASSERT_TRUE(json_is_null(json_object_get(o, "result")));
+    json_decref(o);
+    lu__end__free_unpacked(e, NULL);
+
+    s = message_schema(&lu__result__descriptor);
+    properties = json_object_get(s, "properties");
+    o = json_object_get(json_object_get(properties, "pause_ns"), "type");
+    CU_ASSERT_EQUAL(json_array_size(o), 2);
+    o = json_object_get(json_object_get(properties, "phases"), "type");
+    CU_ASSERT_STRING_EQUAL(json_string_value(o), "array");
+    json_decref(s);
 }
 
-static void test_library(void)
+static void test_time(void)
+{
+    int64_t before = (int64_t)time(NULL) * 1000000000;
+
+    CU_ASSERT_TRUE(record_now() >= before - 1000000000);
+    CU_ASSERT_TRUE(record_now() < before + 60ll * 1000000000);
+}
+
+/* ---- the library ---- */
+
+static unsigned int seen_phases;
+
+static void see(struct xenlu *of, uint32_t phase, void *data)
+{
+    CU_ASSERT_PTR_EQUAL(of, lu);
+    CU_ASSERT_PTR_EQUAL(data, &seen_phases);
+    seen_phases |= 1u << phase;
+}
+
+static void grow(enum fake_stage stage)
+{
+    if (stage == FAKE_SETTLE)
+        fake.nr_domains = 2;
+}
+
+/* Xen returns at once; the library comes back with the outcome, and when the next attempt could be made. */
+static void test_update(void)
 {
     struct xenlu_inventory inv;
-    struct xenlu_target target;
     struct xenlu_result r;
     struct xenlu_domain *d;
     struct xenlu_error err;
 
     fresh(1);
-    fake.on_execute = grow;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_OK);
+    fake.on_stage = grow;
+    seen_phases = 0;
+    xenlu_set_progress(lu, see, &seen_phases);
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 5, &r, &err), XENLU_OK);
+    xenlu_set_progress(lu, NULL, NULL);
+    CU_ASSERT_EQUAL(fake.stage, FAKE_IDLE);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 1);
+    CU_ASSERT_EQUAL(seen_phases,
+                    1u << XEN_LIVEUPDATE_PHASE_stage | 1u << XEN_LIVEUPDATE_PHASE_check |
+                        1u << XEN_LIVEUPDATE_PHASE_save | 1u << XEN_LIVEUPDATE_PHASE_settle);
+    CU_ASSERT_EQUAL(r.state, XENLU_STATE_DONE);
     CU_ASSERT_EQUAL(r.pause_ns, 31000000);
+    CU_ASSERT_EQUAL(r.phase_ns[XEN_LIVEUPDATE_PHASE_save], 10000000);
+    CU_ASSERT_EQUAL(r.phase_ns[XEN_LIVEUPDATE_PHASE_check], -1);
+    CU_ASSERT_STRING_EQUAL(r.from, "4.17.5-old");
+    CU_ASSERT_STRING_EQUAL(r.to, "4.17.6-new");
     CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, &d, &err), XENLU_OK);
     CU_ASSERT_EQUAL(inv.nr_domains, 2);
     free(d);
 
+    /* Without a limit, and once more. */
+    fake.query.staged = 1;
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 0, NULL, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.query.generation, 2);
+    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 5, &r, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(r.state, XENLU_STATE_REHEARSED);
+    CU_ASSERT_EQUAL(fake.query.generation, 2);
+
     fresh(1);
     fake.fails = true;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_FAILED);
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 5, &r, &err), XENLU_FAILED);
     CU_ASSERT_EQUAL(err.domid, 1);
+    CU_ASSERT_EQUAL(err.errnum, EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "phase save, resource grant, domain 1: for a test"));
+}
 
-    fake_reset(1);
+static void replace_under_way(enum fake_stage stage)
+{
+    if (stage == FAKE_SAVE) {
+        fake.query.generation++;
+        fake.result.generation++;
+    }
+}
+
+static void test_too_late(void)
+{
+    struct xenlu_result r;
+    struct xenlu_error err;
+
+    /* What has not begun is taken back; what runs is not. */
+    fresh(1);
+    fake.stuck = FAKE_SCHEDULED;
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_TIMEOUT);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(err.message, "did not begin within 1 seconds and was taken back"));
+    CU_ASSERT_EQUAL(fake.stage, FAKE_IDLE);
+    fresh(1);
+    fake.stuck = FAKE_SAVE;
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_TIMEOUT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "no outcome within 1 seconds"));
+    CU_ASSERT_EQUAL(fake.stage, FAKE_SAVE);
+
+    /* Another Xen's rehearsal is not ours. */
+    fresh(1);
+    fake.on_stage = replace_under_way;
+    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_TIMEOUT);
+}
+
+static void test_not_now(void)
+{
+    struct xenlu_result r;
+    struct xenlu_error err;
+
+    fresh(1);
+    fake.query.staged = 0;
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_NOT_STAGED);
+    CU_ASSERT_EQUAL(err.domid, XENLU_NO_DOMAIN);
+    CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_NOT_STAGED);
+    CU_ASSERT_EQUAL(fake.unloads, 0);
+    fake.query.nr_slots = 0;
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_NO_REGION);
+
+    fresh(1);
+    fake.fail_op = XEN_LIVEUPDATE_rehearse;
+    fake.error = EOPNOTSUPP;
+    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_UNSUPPORTED);
+    fake.error = EPERM;
+    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_NOT_DOM0);
+    fake.error = EIO;
+    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_SYSTEM);
+    CU_ASSERT_EQUAL(err.errnum, EIO);
+
+    fresh(1);
+    CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_NOTHING_TO_ABORT);
+    fake.stage = FAKE_SCHEDULED;
+    CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_OK);
+    fake.stage = fake.stuck = FAKE_SAVE;
+    CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_BUSY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "too late"));
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_BUSY);
+
+    /* A Xen that does not know the command returns 0 and does nothing. */
+    fresh(1);
+    memset(&fake.query, 0, sizeof(fake.query));
+    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_UNSUPPORTED);
+}
+
+static void test_status(void)
+{
+    struct xenlu_status s;
+    struct xenlu_error err;
+
+    fresh(1);
+    fake.query.generation = 7;
+    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(s.generation, 7);
+    CU_ASSERT_EQUAL(s.region_start, 0x40000000);
+    CU_ASSERT_EQUAL(s.region_size, 64u << 20);
+    CU_ASSERT_EQUAL(s.slot_start, 0x42000000);
+    CU_ASSERT_EQUAL(s.slot_size, 32u << 20);
+    CU_ASSERT_TRUE(s.staged && s.can_rehearse);
+    CU_ASSERT_FALSE(s.busy || s.can_fault || s.crash_loaded);
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_settle;
+    fake.query.caps = XEN_LIVEUPDATE_CAP_FAULT;
+    fake.crash_loaded = true;
+    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, &err), XENLU_OK);
+    CU_ASSERT_TRUE(s.busy && s.can_fault && s.crash_loaded);
+    CU_ASSERT_FALSE(s.can_rehearse);
+    CU_ASSERT_STRING_EQUAL(xenlu_phase_name(XEN_LIVEUPDATE_PHASE_settle), "settle");
+    CU_ASSERT_PTR_NULL(xenlu_phase_name(XEN_LIVEUPDATE_PHASE_settle + 1));
+    CU_ASSERT_STRING_EQUAL(xenlu_state_name(XENLU_STATE_DONE), "done");
+    CU_ASSERT_STRING_EQUAL(xenlu_state_name(99), "unknown");
+    CU_ASSERT_STRING_EQUAL(xenlu_code_name(XENLU_TIMEOUT), "timeout");
+    CU_ASSERT_STRING_EQUAL(xenlu_code_name(99), "unknown");
+}
+
+static void test_check(void)
+{
+    struct xenlu_refusal *list;
+    struct xenlu_error err;
+    unsigned int nr;
+
+    fresh(1);
+    CU_ASSERT_EQUAL(xenlu_check(lu, &list, &nr, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(nr, 0);
+    free(list);
+
+    fake_refuse(XEN_LIVEUPDATE_NO_DOMAIN, EBUSY, "host", "not now");
+    for (unsigned int i = 1; i < 100; i++)
+        fake_refuse(i, EOPNOTSUPP, "grant", "for a test");
+    CU_ASSERT_EQUAL(xenlu_check(lu, &list, &nr, &err), XENLU_OK);
+    CU_ASSERT_EQUAL_FATAL(nr, 100);
+    CU_ASSERT_EQUAL(list[0].domid, XENLU_NO_DOMAIN);
+    CU_ASSERT_EQUAL(list[0].errnum, EBUSY);
+    CU_ASSERT_STRING_EQUAL(list[0].resource, "host");
+    CU_ASSERT_EQUAL(list[99].domid, 99);
+    CU_ASSERT_STRING_EQUAL(list[99].reason, "for a test");
+    free(list);
+}
+
+static void test_inventory(void)
+{
+    struct xenlu_inventory inv;
+    struct xenlu_domain *d;
+    struct xenlu_error err;
+
+    fresh(FAKE_DOMAINS);
+    fake.domain[150].tot_pages = 5;
+    fake.domain[150].flags = XEN_LIVEUPDATE_DOMAIN_HVM;
+    CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, &d, &err), XENLU_OK);
+    CU_ASSERT_EQUAL_FATAL(inv.nr_domains, FAKE_DOMAINS);
+    CU_ASSERT_TRUE(fake.calls[XEN_LIVEUPDATE_inventory] <= 3);
+    CU_ASSERT_EQUAL(d[150].domid, 150);
+    CU_ASSERT_EQUAL(d[150].pages, 5);
+    CU_ASSERT_EQUAL(d[150].max_pages, 32768);
+    CU_ASSERT_EQUAL(d[150].flags, XENLU_DOMAIN_HVM);
+    free(d);
+
     fake.fail_op = XEN_LIVEUPDATE_inventory;
     fake.error = EOPNOTSUPP;
     CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, &d, &err), XENLU_UNSUPPORTED);
+}
+
+static void test_stream(void)
+{
+    struct xenlu_error err;
+    size_t size = 0;
+    void *buf;
+
+    fresh(1);
+    CU_ASSERT_EQUAL(xenlu_read_stream(lu, &buf, &size, &err), XENLU_NO_STREAM);
+    fake.stream_len = FAKE_STREAM;
+    for (size_t i = 0; i < FAKE_STREAM; i++)
+        fake.stream[i] = i * i >> 3;
+    CU_ASSERT_EQUAL_FATAL(xenlu_read_stream(lu, &buf, &size, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(size, FAKE_STREAM);
+    CU_ASSERT(!memcmp(buf, fake.stream, FAKE_STREAM));
+    free(buf);
+}
+
+static void test_staging(void)
+{
+    struct xenlu_target target;
+    struct xenlu_error err;
+    struct record_why why;
+    struct image image;
+
+    fresh(1);
+    image_good(&image);
+    strcpy(image_note(&image)->changeset, "a changeset");
+    CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
+    CU_ASSERT_EQUAL(xenlu_check_target(lu, "xen", "loglvl=all", &target, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.loads, 0);
+    CU_ASSERT_STRING_EQUAL(target.version, "4.17.5-test");
+    CU_ASSERT_STRING_EQUAL(target.changeset, "a changeset");
+    CU_ASSERT_STRING_EQUAL(target.command_line,
+                           "loglvl=all no-real-mode liveupdate=32M@0x42000000");
+    CU_ASSERT_EQUAL(target.entry, 0x42000000 + IMAGE_PADDR);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.loads, 1);
+    CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.unloads, 1);
+
+    /* The file is named, and the size that would do. */
+    fake.query.slot_size = 4u << 20;
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, &err), XENLU_REGION_TOO_SMALL);
+    CU_ASSERT_EQUAL(err.size_needed, 44u << 20);
+    fake.query.slot_size = 32u << 20;
+    image_ehdr(&image)->e_machine = 40;
+    CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, &err), XENLU_NOT_XEN);
+    CU_ASSERT(!strncmp(err.message, "xen: ", 5));
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "/nowhere", NULL, &target, &err), XENLU_SYSTEM);
+    CU_ASSERT_EQUAL(err.errnum, ENOENT);
+
+    /* While an update runs, a target can be looked at, but not loaded. */
+    image_good(&image);
+    CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
+    fake.stage = fake.stuck = FAKE_SETTLE;
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_settle;
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(xenlu_check_target(lu, "xen", NULL, &target, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.loads, 1);
 
     fake_reset(1);
     fake.pvh_dom0 = true;
@@ -576,18 +1422,41 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"the journal is written and read", test_journal},
+        {"the journal is on the disk", test_journal_disk},
+        {"a journal that cannot be read", test_journal_unreadable},
+        {"entries of a later version", test_journal_strange},
+        {"two attempts of one number", test_same_number},
+        {"names of outcomes", test_outcomes},
         {"a journal that is cut off at any byte", test_cut},
         {"a damaged journal", test_damage},
         {"cut off: the same Xen", test_judge_same_xen},
+        {"cut off: judged once", test_judge_once},
         {"cut off: another Xen", test_judge_replaced},
+        {"cut off: is it the target", test_judge_target},
         {"cut off: another boot", test_judge_rebooted},
+        {"results as messages", test_result},
         {"what is missing is found", test_manifest},
+        {"what was so before is not missing", test_manifest_flags},
+        {"digests", test_digest},
+        {"devices", test_devices},
         {"the pause is predicted", test_prediction},
         {"hooks", test_hooks},
+        {"files of hooks", test_hook_files},
+        {"files that are replaced", test_replace},
         {"what is staged", test_staged},
         {"metrics", test_metrics},
+        {"the system's log", test_log},
         {"messages as JSON", test_json},
-        {"the library on another Xen", test_library},
+        {"values as JSON", test_json_values},
+        {"time", test_time},
+        {"library: update", test_update},
+        {"library: too late", test_too_late},
+        {"library: not now", test_not_now},
+        {"library: status", test_status},
+        {"library: check", test_check},
+        {"library: inventory", test_inventory},
+        {"library: stream", test_stream},
+        {"library: staging", test_staging},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {

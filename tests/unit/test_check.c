@@ -112,6 +112,40 @@ static const struct rule rules[] = {
      LU_REC_P2M,
      {{LU_REC_P2M, 5, 0, 2, "gfn", UINT64_MAX << 9}}},
     {"nr_frames", LU_REC_P2M, {{LU_REC_P2M, 5, 0, FIXED, "nr_frames", 16}}},
+    {"extent that is not made of whole mappings",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 2, "mfn", 0x401}}},
+    {"extents overlap or do not ascend", LU_REC_P2M, {{LU_REC_P2M, 5, 0, 2, "gfn", 0}}},
+    {"extent that ends behind the last frame",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 2, "mfn", UINT64_MAX << 9}}},
+    /* Its memory: of another domain, of Xen, of nobody, beyond the last frame, partly its own. */
+    {"extent whose frames MEMMAP does not give to its domain",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 0, "mfn", WORLD_FRAME(1)}}},
+    {"extent whose frames MEMMAP does not give to its domain",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 0, "mfn", 0x810}}},
+    {"extent whose frames MEMMAP does not give to its domain",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 0, "mfn", 0x700}}},
+    {"extent whose frames MEMMAP does not give to its domain",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 0, "mfn", 1ull << 40}}},
+    {"extent whose frames MEMMAP does not give to its domain",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 0, "mfn", WORLD_FRAME(3) - 15}}},
+    {NULL, 0, {{LU_REC_P2M, 5, 0, 0, "mfn", WORLD_FRAME(3) - 16}}},
+    {NULL, 0, {{LU_REC_P2M, 5, 0, 0, "type", LU_P2M_RAM_RO}}},
+    /* A grant is of somebody; a device's registers are of nobody. */
+    {"extent whose frames MEMMAP does not give to its domain",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 1, "mfn", 0x900}}},
+    {NULL, 0, {{LU_REC_P2M, 5, 0, 1, "mfn", WORLD_FRAME(2) - 4}}},
+    {NULL, 0, {{LU_REC_P2M, 5, 0, 1, "mfn", 0xf40}}},
+    {"extent whose frames MEMMAP does not give to its domain",
+     LU_REC_P2M,
+     {{LU_REC_P2M, 5, 0, 2, "type", LU_P2M_RAM_RW}}},
 
     /* Event channels. */
     {"ports do not ascend", LU_REC_EVTCHN, {{LU_REC_EVTCHN, 1, 0, 1, "port", 1}}},
@@ -141,6 +175,10 @@ static const struct rule rules[] = {
     {"interdomain port without its other end",
      LU_REC_EVTCHN,
      {{LU_REC_EVTCHN, 1, 0, 4, "state", 1}}},
+    /* The next port behind the one that is named points back. */
+    {"interdomain port without its other end",
+     LU_REC_EVTCHN,
+     {{LU_REC_EVTCHN, 1, 0, 2, "target", 10}}},
     {"tail", LU_REC_EVTCHN_QUEUES, {{LU_REC_EVTCHN_QUEUES, 5, 1, 3, "tail", 64}}},
     {"control_mfn",
      LU_REC_EVTCHN_QUEUES,
@@ -169,6 +207,9 @@ static const struct rule rules[] = {
     {"interrupt of no device that PIRQS names",
      LU_REC_PT_IRQS,
      {{LU_REC_PIRQS, 1, 0, 1, "kind", LU_PIRQ_EMULATED}}},
+    {"interrupt of no device that PIRQS names",
+     LU_REC_PT_IRQS,
+     {{LU_REC_PIRQS, 1, 0, 1, "kind", 0}}},
     {"lines do not ascend", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 0, "pirq", 18}}},
     {"line that PT_IRQS does not name", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 2, "pirq", 55}}},
     {"line that PT_IRQS does not name", LU_REC_PT_LINES, {{LU_REC_PT_LINES, 1, 0, 2, "pirq", 19}}},
@@ -184,6 +225,9 @@ static const struct rule rules[] = {
     /* Cpupools. */
     {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 0, "cpupool", 1}}},
     {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 2, "cpupool", 1}}},
+    {"cpupools do not ascend from 0",
+     LU_REC_CPUPOOLS,
+     {{LU_REC_CPUPOOLS, 0, 0, 0, "cpupool", 1}, {LU_REC_CPUPOOLS, 0, 0, 1, "cpupool", 2}}},
     {"cpupool", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 2, "cpupool", LU_CPUPOOL_NONE}}},
     {"CPU of a cpupool that CPUPOOLS does not name",
      LU_REC_CPUPOOL_CPUS,
@@ -281,6 +325,76 @@ static void each_rule(void)
     }
     free(copy);
     free(buf);
+}
+
+/* ---- whole records ---- */
+
+static unsigned int take_but(struct lu_record *r, void *type)
+{
+    return r->type != *(uint32_t *)type;
+}
+
+/* What others refer to is there, and what comes together does. */
+static void each_missing(void)
+{
+    static const struct {
+        uint32_t type;
+        const char *what;
+    } missing[] = {
+        {LU_REC_CPUS, "CPUS"},
+        {LU_REC_TIME, "TIME"},
+        {LU_REC_MEMMAP, "MEMMAP"},
+        {LU_REC_EVTCHN, "EVTCHN"},
+        {LU_REC_VCPU, "VCPU"},
+        {LU_REC_AREA, "AREA"},
+        {LU_REC_TIMER, "TIMER"},
+        {LU_REC_IOMMU, "no IOMMU"},
+        {LU_REC_VECTORS, "PENDING without VECTORS"},
+        {LU_REC_EVTCHN_FIFO, "queues of a domain without EVTCHN_FIFO"},
+        {LU_REC_P2M, "P2M"},
+        {LU_REC_HVM_CONTEXT, "HVM_CONTEXT"},
+        {LU_REC_HVM_TIMERS, "HVM_TIMERS"},
+        {LU_REC_HVM_VCPU, "HVM_VCPU"},
+        {LU_REC_IO_TABLES, "I/O page tables of a domain without IO_TABLES"},
+        {LU_REC_PT_IRQS, "line that PT_IRQS does not name"},
+        {LU_REC_PERFORMANCE, "state of a CPU that PERFORMANCE does not name"},
+    };
+    uint64_t length, new_length;
+    uint8_t *buf = world_make(&length), *copy;
+    unsigned int i;
+
+    for (i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+        uint32_t type = missing[i].type;
+        struct lu_complaint why;
+        struct lu_stream s;
+
+        copy = world_rewrite(buf, length, take_but, &type, &new_length);
+        CU_ASSERT_NOT_EQUAL(lu_stream_open(&s, copy, new_length, &why), LU_OK);
+        CU_ASSERT_STRING_EQUAL(why.what, missing[i].what);
+        free(copy);
+    }
+    free(buf);
+}
+
+/* Those that make a domain translated are all of the same one. */
+static void of_another(void)
+{
+    static const uint32_t types[] = {LU_REC_P2M, LU_REC_HVM_CONTEXT, LU_REC_HVM_TIMERS};
+    unsigned int i;
+
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        uint64_t length;
+        uint8_t *buf = world_make(&length);
+        struct lu_complaint why;
+        struct lu_stream s;
+
+        world_record(buf, length, types[i], 5, 0)->domid = 1;
+        lu_stream_seal(buf, length);
+        CU_ASSERT_EQUAL(lu_stream_open(&s, buf, length, &why), LU_BAD_REFERENCE);
+        CU_ASSERT_STRING_EQUAL(why.what, "P2M, HVM_CONTEXT or HVM_TIMERS is of another domain");
+        CU_ASSERT_EQUAL(why.type, LU_REC_HVM);
+        free(buf);
+    }
 }
 
 /*
@@ -418,6 +532,8 @@ static void large(void)
 
 CU_TestInfo check_tests[] = {
     {"each rule", each_rule},
+    {"each record that has to be there", each_missing},
+    {"records of another domain", of_another},
     {"large host", large},
     CU_TEST_INFO_NULL,
 };

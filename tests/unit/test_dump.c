@@ -147,6 +147,47 @@ static void broken(void)
     free(buf);
 }
 
+/* A header that is no longer where records begin. */
+static void broken_header(void)
+{
+    static const uint16_t lengths[] = {0, 8, 24, 36};
+    uint64_t length;
+    uint8_t *buf = world_make(&length);
+    const struct lu_stream s = {.buf = buf, .length = length};
+    unsigned int i;
+
+    for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        json_t *json;
+
+        ((struct lu_stream_header *)buf)->header_len = lengths[i];
+        json = lu_stream_to_json(&s);
+        CU_ASSERT_TRUE(json_is_integer(json_object_get(json, "broken_at")));
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(json, "records")), 0);
+        json_decref(json);
+    }
+    free(buf);
+}
+
+/* A text has room or is refused. */
+static void long_text(void)
+{
+    char error[LU_JSON_ERROR_LEN];
+    uint64_t length;
+    uint8_t *buf = world_make(&length);
+    json_t *json = lu_record_to_json(world_record(buf, length, LU_REC_TIME, 0, 0));
+    void *back;
+
+    json_object_set_new(json_object_get(json, "fixed"), "platform", json_string("12345678"));
+    back = lu_record_from_json(json, &length, error);
+    CU_ASSERT_PTR_NOT_NULL(back);
+    free(back);
+    json_object_set_new(json_object_get(json, "fixed"), "platform", json_string("123456789"));
+    CU_ASSERT_PTR_NULL(lu_record_from_json(json, &length, error));
+    CU_ASSERT_STRING_EQUAL(error, "platform: more than 8 characters");
+    json_decref(json);
+    free(buf);
+}
+
 static void refused(void)
 {
     static const struct {
@@ -173,6 +214,11 @@ static void refused(void)
         {"{\"records\": [{\"type\": \"XSTATE\", \"fixed\": {\"xcr0\": 7, \"xcr0_accum\": 7}, "
          "\"entries\": \"0g\"}]}",
          "record 0: entries: not a hexadecimal digit"},
+        {"{\"records\": [{\"type\": \"XSTATE\", \"fixed\": {\"xcr0\": 7, \"xcr0_accum\": 7}, "
+         "\"entries\": \"0f0\"}]}",
+         "record 0: entries: not a string of pairs of digits"},
+        {"{\"records\": [{\"type\": 99, \"entry_len\": 3, \"entries\": \"01020304\"}]}",
+         "record 0: entries: do not make up entries of 3 bytes"},
         {"{\"records\": [{\"type\": 99, \"fixed_len\": 8, \"fixed\": \"00\"}]}",
          "record 0: fixed: 1 bytes instead of 8"},
     };
@@ -193,8 +239,13 @@ static void refused(void)
 }
 
 CU_TestInfo dump_tests[] = {
-    {"round trip", round_trip}, {"records that the description does not fit", strangers},
-    {"numbers", numbers},       {"text", text},
-    {"broken streams", broken}, {"JSON that is no stream", refused},
+    {"round trip", round_trip},
+    {"records that the description does not fit", strangers},
+    {"numbers", numbers},
+    {"text", text},
+    {"broken streams", broken},
+    {"JSON that is no stream", refused},
+    {"broken header", broken_header},
+    {"a long text", long_text},
     CU_TEST_INFO_NULL,
 };

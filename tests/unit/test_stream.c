@@ -31,8 +31,11 @@ static void round_trip(void)
             const struct lu_record *r;
             struct lu_writer w;
             uint8_t fixed[4096], entry[4096];
+            static uint8_t wanted[1 << 16];
 
             nr = desc->entry_len ? seed * 3 : 0;
+            CU_ASSERT_EQUAL_FATAL(world_fill_bytes(wanted, sizeof(wanted), desc, 7, 9, nr, seed),
+                                  desc->fixed_len + nr * desc->entry_len);
             lu_writer_init(&w, buf, sizeof(buf));
             world_fill_record(&w, desc, 7, 9, nr, seed);
             CU_ASSERT_FALSE(w.full);
@@ -49,13 +52,18 @@ static void round_trip(void)
             CU_ASSERT_EQUAL(r->length % 8, 0);
             CU_ASSERT_EQUAL(w.used, sizeof(struct lu_stream_header) + sizeof(*r) + r->length);
 
-            lu_record_fixed(r, fixed, desc->fixed_len);
-            CU_ASSERT_FALSE(memcmp(fixed, r + 1, desc->fixed_len));
+            /* What was filled in is what comes back, be it asked for more than there is. */
+            memset(fixed, 0xa5, sizeof(fixed));
+            lu_record_fixed(r, fixed, desc->fixed_len + 8);
+            CU_ASSERT_FALSE(memcmp(fixed, wanted, desc->fixed_len));
+            for (i = 0; i < 8; i++)
+                CU_ASSERT_EQUAL(fixed[desc->fixed_len + i], 0);
             for (i = 0; i < nr; i++) {
-                lu_record_entry(r, i, entry, desc->entry_len);
-                CU_ASSERT_FALSE(memcmp(entry,
-                                       (const uint8_t *)lu_record_bytes(r) + i * desc->entry_len,
-                                       desc->entry_len));
+                memset(entry, 0xa5, sizeof(entry));
+                lu_record_entry(r, i, entry, desc->entry_len + 8);
+                CU_ASSERT_FALSE(
+                    memcmp(entry, wanted + desc->fixed_len + i * desc->entry_len, desc->entry_len));
+                CU_ASSERT_EQUAL(entry[desc->entry_len], 0);
             }
         }
 }
@@ -264,6 +272,19 @@ static void no_room(void)
     free(full);
 }
 
+/* The length in a record's header has 32 bits, the writer's room has more. */
+static void too_long(void)
+{
+    static uint64_t buf[64];
+    struct lu_writer w;
+
+    lu_writer_init(&w, buf, sizeof(buf));
+    lu_record_begin(&w, LU_REC_GSIS, 0, 0);
+    w.size = 1ull << 40;
+    CU_ASSERT_PTR_NULL(lu_record_entries(&w, UINT32_MAX));
+    CU_ASSERT_TRUE(w.full);
+}
+
 static void sealing(void)
 {
     uint64_t length;
@@ -351,6 +372,7 @@ static void headers(void)
     uint8_t *buf = world_make(&length);
     struct lu_stream_header *hdr = (void *)buf, good = *hdr;
     struct lu_complaint why;
+    struct lu_stream s;
 
 #define HEADER(statement, v, w)                       \
     do {                                              \
@@ -371,6 +393,17 @@ static void headers(void)
     HEADER(hdr->nr_records--, LU_BAD_ORDER, "nr_records");
     HEADER(hdr->magic++, LU_BAD_MAGIC, "magic");
 #undef HEADER
+
+    /* Of a stream that is refused nothing is left to be read. */
+    memset(&s, 0xff, sizeof(s));
+    CU_ASSERT_EQUAL(lu_stream_open(&s, buf, length, NULL), LU_BAD_MAGIC);
+    CU_ASSERT_PTR_NULL(s.buf);
+    *hdr = good;
+    hdr->nr_records++;
+    lu_stream_seal(buf, length);
+    CU_ASSERT_EQUAL(lu_stream_open(&s, buf, length, NULL), LU_BAD_ORDER);
+    CU_ASSERT_PTR_NULL(s.buf);
+    CU_ASSERT_EQUAL(s.length, 0);
     free(buf);
 }
 
@@ -592,6 +625,7 @@ static unsigned int swap_host(struct lu_record *r, void *unused)
 
 static void first_and_last(void)
 {
+    static const struct lu_record stranger = {.type = UNKNOWN};
     uint64_t length, new_length;
     uint8_t *buf = world_make(&length), *copy;
     struct lu_complaint why;
@@ -600,7 +634,32 @@ static void first_and_last(void)
     CU_ASSERT_EQUAL(judge(copy, new_length, &why), LU_BAD_ORDER);
     CU_ASSERT_STRING_EQUAL(why.what, "HOST is not the first");
     free(copy);
+
+    /* Also what a reader would pass over must not stand behind END. */
+    copy = malloc(length + sizeof(stranger));
+    memcpy(copy, buf, length);
+    memcpy(copy + length, &stranger, sizeof(stranger));
+    ((struct lu_stream_header *)copy)->length += sizeof(stranger);
+    ((struct lu_stream_header *)copy)->nr_records++;
+    new_length = length + sizeof(stranger);
+    lu_stream_seal(copy, new_length);
+    CU_ASSERT_EQUAL(judge(copy, new_length, &why), LU_BAD_ORDER);
+    CU_ASSERT_STRING_EQUAL(why.what, "behind END");
+    free(copy);
     free(buf);
+}
+
+/* Each verdict has words of its own. */
+static void verdicts(void)
+{
+    unsigned int i, j;
+
+    for (i = LU_OK; i <= LU_BAD_REFERENCE; i++)
+        for (j = LU_OK; j < i; j++)
+            CU_ASSERT_STRING_NOT_EQUAL(lu_verdict_str(i), lu_verdict_str(j));
+    CU_ASSERT_STRING_EQUAL(lu_verdict_str(LU_BAD_REFERENCE + 1), "?");
+    CU_ASSERT_STRING_EQUAL(lu_verdict_str(LU_BAD_ORDER), "record missing, doubled or misplaced");
+    CU_ASSERT_STRING_EQUAL(lu_verdict_str(LU_OK), "ok");
 }
 
 /* The program "next" left it: format version 2, two mandatory records of version 2. */
@@ -668,6 +727,7 @@ CU_TestInfo stream_tests[] = {
     {"dropping entries", dropping},
     {"zeroed", zeroed},
     {"no room", no_room},
+    {"too long", too_long},
     {"sealing", sealing},
     {"every bit flipped", bit_flips},
     {"every truncation", truncation},
@@ -679,7 +739,8 @@ CU_TestInfo stream_tests[] = {
     {"newer optional record", newer_optional},
     {"newer, and no longer mandatory", newer_and_optional},
     {"missing and doubled records", presence},
-    {"first record", first_and_last},
+    {"first and last record", first_and_last},
+    {"verdicts", verdicts},
     {"shorter record", shorter},
     {"stream of the next version", next_version},
     CU_TEST_INFO_NULL,

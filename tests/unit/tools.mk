@@ -7,19 +7,31 @@
 LU := $(TOP)/lu-tools
 PB := $B/proto
 
-record_SRC := record_test.c suite.c fake_xen.c $(wildcard $(LU)/record/*.c) $(wildcard $(LU)/lib/*.c) \
+record_SRC := record_test.c suite.c fake_xen.c kexec_image.c $(wildcard $(LU)/record/*.c) $(wildcard $(LU)/lib/*.c) \
               $(addprefix $(TOP)/kexec/,cmdline.c elf.c entry32.S error.c file.c mbi.c multiboot2.c plan.c) \
               $(PB)/manifest.pb-c.c $(PB)/report.pb-c.c $(FORMAT_SRC)
 record_CFLAGS := -D_GNU_SOURCE -D__XEN_TOOLS__ -I$(PB) -I$(TOP)/kexec -I$(LU)/include \
                  -I$(TOP)/hypervisor/src/xen/include/public -idirafter /usr/include/xen
+# notify.c's messages come to the test.
+record_CFLAGS += -DJOURNAL_SOCKET='"journal.socket"'
 record_LIBS := -lcunit -ljansson -lprotobuf-c -lxenstore -lz
 
-PROGRAMS += record
+# The command line on the same Xen.
+cli_SRC := cli_test.c world.c $(filter-out record_test.c,$(record_SRC)) $(DUMP_SRC) \
+           $(filter-out %/gen.c,$(wildcard $(LU)/cli/*.c))
+cli_CFLAGS := $(record_CFLAGS) -DLU_TOOLS_VERSION='"test"'
+cli_main_CFLAGS := -Dmain=xen_liveupdate_main
+cli_LIBS := $(record_LIBS)
+
+PROGRAMS += record cli
 
 $(PB)/%.pb-c.c: $(FORMAT)/%.proto
 	@mkdir -p $(@D)
-	protoc-c -I$(FORMAT) --c_out=$(PB) $<
+	$(Q)protoc-c -I$(FORMAT) --c_out=$(PB) $<
 $(PB)/report.pb-c.c: $(PB)/manifest.pb-c.c
+# Their headers are needed before anything that includes them is compiled.
+$(filter %_test.c.o $B/obj/record/lu-tools/% $B/obj/cli/lu-tools/%,$(call objects,record) $(call objects,cli)): | \
+    $(PB)/manifest.pb-c.c $(PB)/report.pb-c.c
 
 # Help, completion, man pages, schemas, pkg-config, header and example against each other.
 .PHONY: tools-check

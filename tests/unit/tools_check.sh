@@ -33,6 +33,9 @@ complete apply --max | grep -q ' --max-pause ' || fail "completion does not offe
 complete report --format "" | grep -q ' text json trace ' || fail "completion does not offer the formats"
 podchecker "$top"/lu-tools/man/*.pod >"$out/pod" 2>&1 || { cat "$out/pod" >&2; exit 1; }
 
+sed '/^=item B<abort>/d' "$top/lu-tools/man/xen-liveupdate.8.pod" >"$out/less.pod"
+! "$lu/gen-tables" pod "$out/less.pod" >/dev/null 2>&1 || fail "a man page without one of the verbs is made"
+
 # Every function of the header is in the library under a version, and nothing else is.
 sed -n 's/.*\b\(xenlu_[a-z_]*\)(.*/\1/p' "$top/lu-tools/include/xenliveupdate.h" | grep -v -e '_fn$' |
     sort -u >"$out/header"

@@ -60,10 +60,32 @@ static void fill_fields(uint8_t *p, const struct lu_field_desc *fields, unsigned
     }
 }
 
+static uint64_t seed_of(const struct lu_record_desc *desc, uint16_t domid, uint16_t index,
+                        uint32_t seed)
+{
+    return (uint64_t)seed << 32 | desc->type << 16 | domid << 8 | index;
+}
+
+uint32_t world_fill_bytes(uint8_t *bytes, uint32_t size, const struct lu_record_desc *desc,
+                          uint16_t domid, uint16_t index, uint32_t nr, uint32_t seed)
+{
+    uint64_t state = seed_of(desc, domid, index, seed);
+    uint32_t used = desc->fixed_len + nr * desc->entry_len, i;
+
+    assert(used <= size);
+    memset(bytes, 0, used);
+    fill_fields(bytes, desc->fixed, desc->nr_fixed, &state);
+    for (i = 0; i < nr; i++)
+        fill_fields(bytes + desc->fixed_len + i * desc->entry_len, desc->entry, desc->nr_entry,
+                    &state);
+
+    return used;
+}
+
 void world_fill_record(struct lu_writer *w, const struct lu_record_desc *desc, uint16_t domid,
                        uint16_t index, uint32_t nr, uint32_t seed)
 {
-    uint64_t state = (uint64_t)seed << 32 | desc->type << 16 | domid << 8 | index;
+    uint64_t state = seed_of(desc, domid, index, seed);
     uint32_t i;
 
     fill_fields(or_waste(lu_record_begin(w, desc->type, domid, index)), desc->fixed, desc->nr_fixed,

@@ -39,6 +39,10 @@ void *world_make(uint64_t *length);
 void world_fill_record(struct lu_writer *w, const struct lu_record_desc *desc, uint16_t domid,
                        uint16_t index, uint32_t nr, uint32_t seed);
 
+/* The bytes of its fixed part and entries, made without a writer; returns how many. */
+uint32_t world_fill_bytes(uint8_t *bytes, uint32_t size, const struct lu_record_desc *desc,
+                          uint16_t domid, uint16_t index, uint32_t nr, uint32_t seed);
+
 /* A sequence that is the same everywhere. */
 uint64_t world_random(uint64_t *state);
 

@@ -241,14 +241,14 @@ guest() {
     id=$(cut -c1-8 /proc/sys/kernel/random/uuid)
     log=$(guest_log $name)
     echo "$id $*" >"$(guest_tty $name)"
-    wait_for "${GUEST_TIMEOUT:-60}" grep -aq "^@$id rc=" $log || {
+    wait_for "${GUEST_TIMEOUT:-60}" grep -aq "^@$id rc=[0-9][0-9]*;" $log || {
         echo "guest $name does not answer"
         { xl list $name; tail -n 8 $log; } 2>&1 | sed "s/^/  $name: /" >&2
         return 255
     }
     tr -d '\r' <$log | sed -n "s/^@$id: //p"
-    rc=$(tr -d '\r' <$log | sed -n "s/^@$id rc=//p")
-    return $rc
+    rc=$(sed -n "s/^@$id rc=\([0-9][0-9]*\);.*/\1/p" $log)
+    return "${rc:-255}"
 }
 
 guest_bg() { local name=$1; shift; guest $name "$* >/dev/null 2>&1 &"; }

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""What decides in the test bed whether something has passed: guest()'s exit status, and which runs are repeated."""
+import importlib.machinery
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+
+TESTS = Path(__file__).resolve().parent.parent
+
+
+def load(path):
+    spec = importlib.util.spec_from_loader("run", importlib.machinery.SourceFileLoader("run", str(path)))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+sys.dont_write_bytecode = True
+e2e = load(TESTS / "e2e/run")
+
+
+class Guest(unittest.TestCase):
+    """A command whose id is "abcd", in a guest whose console log is what the test says."""
+
+    # Nothing waits: what is not there is not going to come.
+    STUBS = """
+        cut() { echo abcd; }
+        guest_tty() { echo "$DIR/tty"; }
+        guest_log() { echo "$DIR/log"; }
+        wait_for() { shift; "$@"; }
+        xl() { echo "xl $*"; }
+        guest g1 some command
+    """
+
+    def guest(self, log):
+        with tempfile.TemporaryDirectory() as d:
+            (Path(d) / "log").write_text(log)
+            sh = subprocess.run(["busybox", "sh", "-c", f". {TESTS}/bed/dom0/lib.sh\n{self.STUBS}"], text=True,
+                                capture_output=True, check=False, env={"DIR": d, "PATH": "/usr/bin:/bin"})
+            self.assertEqual((Path(d) / "tty").read_text(), "abcd some command\n")
+            return sh.returncode, sh.stdout
+
+    def test_answers(self):
+        self.assertEqual(self.guest("tick 1\r\n@abcd: one\r\n@abcd: two\r\n@abcd rc=0;\r\n"), (0, "one\ntwo\n"))
+        self.assertEqual(self.guest("@abcd: no\r\n@abcd rc=127;\r\ntick 2\r\n"), (127, "no\n"))
+        self.assertEqual(self.guest("@other rc=0;\n@abcd rc=1;\n")[0], 1)
+
+    def test_torn(self):
+        whole = "@abcd: one\r\n@abcd rc=127;\r\n"
+        for end in range(whole.index(";") + 1):
+            self.assertEqual(self.guest(whole[:end])[0], 255, whole[:end])
+        for torn in ("@abcd rc=tick 5 7.1\r\n0;\r\n", "@abcd rc=;\r\n", "@abcd rc=1tick 5\r\n", "@abc", "x@abcd rc=0;\r\n"):
+            self.assertEqual(self.guest(torn)[0], 255, torn)
+
+
+class Repeats(unittest.TestCase):
+    def flake(self, failed, serial="", **settings):
+        with tempfile.TemporaryDirectory() as d:
+            (Path(d) / "serial.log").write_text(serial)
+            return e2e.qemu_flake(SimpleNamespace(
+                dir=Path(d), settings={"GUEST": "pv", "HVM": "0", **settings},
+                results=[(True, "fine")] + [(False, text) for text in failed]))
+
+    WOKEN = "timer-pvh: FAIL 1: the timer of vCPU 1 was lost"
+    NO_END = "the run came to its end: no end after 300 s"
+    PANIC = "the run came to its end: (XEN) Panic on CPU 0:"
+    FAULT = "[ 1.0] (XEN) d3v0 Triple fault - invoking HVM shutdown action 1\n"
+
+    def test_known(self):
+        self.assertIn("not woken", self.flake([self.WOKEN], GUEST="pvh"))
+        self.assertIn("stood still", self.flake([self.NO_END], HVM="1"))
+        self.assertEqual(self.flake([self.WOKEN, self.NO_END], GUEST="pvh").count(","), 1)
+        self.assertIn("Triple fault", self.flake(["g1 ticks", self.NO_END], self.FAULT + "not ok - g1 ticks\n"))
+
+    def test_anything_else(self):
+        self.assertIsNone(self.flake([], GUEST="pvh"))
+        self.assertIsNone(self.flake([self.WOKEN]))
+        self.assertIsNone(self.flake([self.NO_END]))
+        for other in ("a page leaked", self.PANIC, "the run came to its end: QEMU exited"):
+            for known in (self.WOKEN, self.NO_END):
+                self.assertIsNone(self.flake([other, known], GUEST="pvh"), (other, known))
+                self.assertIsNone(self.flake([known, other], GUEST="pvh"), (other, known))
+        # Before the guest died, and what no guest does.
+        early = "not ok - a page leaked\n" + self.FAULT
+        self.assertIsNone(self.flake(["a page leaked", "g1 ticks"], early, GUEST="pvh"))
+        self.assertIsNone(self.flake(["g1 ticks", self.PANIC], self.FAULT, GUEST="pvh"))
+
+
+if __name__ == "__main__":
+    sys.exit(not unittest.main(exit=False, verbosity=0).result.wasSuccessful())

@@ -1,0 +1,995 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * xen-liveupdate itself, with all of its verbs, on a Xen that is a piece of C: exit codes, what it
+ * says, what it leaves in journal, hooks and metrics.  Each call is a process of its own.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../lu-tools/record/record.h"
+#include "fake_xen.h"
+#include "kexec_test.h"
+#include "world.h"
+
+/* main.c's. */
+int xen_liveupdate_main(int argc, char **argv);
+
+static char dir[64];
+/* What the last call said. */
+static char out[1 << 18], err[1 << 14];
+static json_t *json; /* of a call with -j, else NULL */
+
+/* ---- calling it ---- */
+
+static void read_text(const char *name, char *text, size_t size)
+{
+    FILE *f = fopen(name, "r");
+    size_t n = 0;
+
+    if (f) {
+        n = fread(text, 1, size - 1, f);
+        fclose(f);
+    }
+    text[n] = '\0';
+}
+
+static void redirect(const char *name, int flags, int to)
+{
+    int fd = open(name, flags, 0600);
+
+    if (fd < 0 || dup2(fd, to) < 0)
+        abort();
+    close(fd);
+}
+
+static const char *stdout_name = "out";
+
+/* The words up to NULL; returns the exit code, -1: it was ended by a signal. */
+static int call(const char *word, ...)
+{
+    char *argv[16] = {"xen-liveupdate"};
+    int argc = 1, status;
+    va_list args;
+    pid_t child;
+
+    va_start(args, word);
+    for (; word; word = va_arg(args, const char *))
+        argv[argc++] = (char *)word;
+    va_end(args);
+
+    fflush(stdout);
+    child = fork();
+    if (!child) {
+        redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+        redirect(stdout_name, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
+        redirect("err", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+        setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+        exit(xen_liveupdate_main(argc, argv));
+    }
+    CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
+    read_text("out", out, sizeof(out));
+    read_text("err", err, sizeof(err));
+    json_decref(json);
+    json = json_loads(out, 0, NULL);
+
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define CALL(...) call(__VA_ARGS__, NULL)
+
+static bool says(const char *text)
+{
+    bool found = strstr(out, text);
+
+    if (!found)
+        fprintf(stderr, "\n    not said: %s\n%s%s", text, out, err);
+
+    return found;
+}
+
+static bool complains(const char *text)
+{
+    bool found = strstr(err, text);
+
+    if (!found)
+        fprintf(stderr, "\n    no complaint: %s\n%s%s", text, out, err);
+
+    return found;
+}
+
+/* "a.b.1": a member of the JSON; NULL: it is not there. */
+static const json_t *at(const char *path)
+{
+    const json_t *o = json;
+    char copy[128], *word, *rest = copy;
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    while (o && (word = strsep(&rest, ".")))
+        o = json_is_array(o) ? json_array_get(o, atoi(word)) : json_object_get(o, word);
+
+    return o;
+}
+
+static const char *text_at(const char *path)
+{
+    const char *text = json_string_value(at(path));
+
+    return text ? text : "(no text)";
+}
+
+static json_int_t number_at(const char *path)
+{
+    return json_is_integer(at(path)) ? json_integer_value(at(path)) : -4711;
+}
+
+/* ---- the host ---- */
+
+static void run_command(const char *command)
+{
+    if (system(command))
+        abort();
+}
+
+static int start(void)
+{
+    strcpy(dir, "/tmp/cli-test.XXXXXX");
+    if (!mkdtemp(dir) || chdir(dir))
+        return 1;
+    setenv("XEN_LIVEUPDATE_DIR", "state", 1);
+    setenv("XEN_LIVEUPDATE_HOOKS", "hooks", 1);
+    setenv("XEN_LIVEUPDATE_METRICS", "metrics", 1);
+    setenv("TZ", "UTC", 1);
+
+    return 0;
+}
+
+static int stop(void)
+{
+    char command[128];
+
+    json_decref(json);
+    snprintf(command, sizeof(command), "cd / && rm -rf %s", dir);
+    run_command(command);
+
+    return 0;
+}
+
+static void write_file(const char *name, const void *data, size_t size)
+{
+    struct record_why why;
+
+    CU_ASSERT_EQUAL_FATAL(record_replace(name, 0600, data, size, &why), 0);
+}
+
+/* Nothing has ever happened; a target lies in "xen", of the release that runs. */
+static void fresh(uint32_t nr_domains)
+{
+    struct image image;
+
+    run_command("rm -rf state hooks metrics log && mkdir hooks metrics");
+    fake_reset(nr_domains);
+    image_good(&image);
+    write_file("xen", &image, sizeof(image));
+}
+
+/* A hook that writes its name and @words to "log". */
+static void write_hook(const char *when, const char *words, int rc)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "hooks/%s", when);
+    mkdir(path, 0700);
+    snprintf(path, sizeof(path), "hooks/%s/10-test", when);
+    f = fopen(path, "w");
+    fprintf(f, "#!/bin/sh\necho \"$XEN_LIVEUPDATE_HOOK %s\" >>log\nexit %d\n", words, rc);
+    fclose(f);
+    chmod(path, 0755);
+}
+
+static void write_all_hooks(void)
+{
+    write_hook("pre-check", "$XEN_LIVEUPDATE_VERB", 0);
+    write_hook("pre-apply", "$XEN_LIVEUPDATE_ID $XEN_LIVEUPDATE_DOMAINS", 0);
+    write_hook("post-apply", "$XEN_LIVEUPDATE_OUTCOME $XEN_LIVEUPDATE_PAUSE_NS", 0);
+    write_hook("on-failure",
+               "$XEN_LIVEUPDATE_OUTCOME $XEN_LIVEUPDATE_PHASE $XEN_LIVEUPDATE_RESOURCE "
+               "$XEN_LIVEUPDATE_DOMAIN",
+               0);
+}
+
+static bool hooks_said(const char *text)
+{
+    char log[1024];
+
+    read_text("log", log, sizeof(log));
+    if (strcmp(log, text))
+        fprintf(stderr, "\n    hooks said: %s", log);
+
+    return !strcmp(log, text);
+}
+
+/* The outcome of the last attempt, as the next call sees it. */
+static bool last_is(const char *outcome)
+{
+    char path[32];
+    size_t nr;
+
+    CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
+    nr = json_array_size(at("attempts"));
+    snprintf(path, sizeof(path), "attempts.%zu.outcome", nr - 1);
+    if (nr && strcmp(text_at(path), outcome))
+        fprintf(stderr, "\n    the last one is: %s", text_at(path));
+
+    return nr && !strcmp(text_at(path), outcome);
+}
+
+static size_t attempts(void)
+{
+    CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
+
+    return json_array_size(at("attempts"));
+}
+
+/* ---- options, exit codes ---- */
+
+static void usage(void)
+{
+    static const char *const bad[][4] = {
+        {NULL},
+        {"nonsense"},
+        {"--nonsense", "status"},
+        {"status", "more"},
+        {"stage"},
+        {"stage", "one", "two"},
+        {"status", "--timeout", "5"},
+        {"apply", "--append", "loglvl=all"},
+        {"apply", "--timeout", "5x"},
+        {"apply", "--timeout", "-5"},
+        {"apply", "--timeout", "1000001"},
+        {"apply", "--max-pause", ""},
+        {"report", "--format", "xml"},
+        {"inspect"},
+        {"inspect", "xen", "--last"},
+        {"check", "--append", "loglvl=all"},
+        {"fault", "nonsense"},
+    };
+
+    fresh(1);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 1);
+        CU_ASSERT_NOT_EQUAL(strlen(err), 0);
+        CU_ASSERT_EQUAL(strlen(out), 0);
+    }
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_EQUAL(CALL("--help"), 0);
+    CU_ASSERT_TRUE(says("Exit codes: 0 done, 1 error, 2 busy (try again), 3 refused"));
+    CU_ASSERT_EQUAL(CALL("--version"), 0);
+    CU_ASSERT_TRUE(says("xen-liveupdate "));
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1000000", "-n"), 0);
+}
+
+static void no_xen(void)
+{
+    static const char *const need[] = {"check", "stage", "unstage", "status", "rehearse",
+                                       "apply", "abort", "result",  "fault"};
+
+    fresh(1);
+    fake.open_error = ENOENT;
+    for (size_t i = 0; i < sizeof(need) / sizeof(need[0]); i++) {
+        bool argument = !strcmp(need[i], "stage") || !strcmp(need[i], "fault");
+
+        CU_ASSERT_EQUAL(CALL("-j", need[i], argument ? "off" : NULL), 1);
+        CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-xen");
+        CU_ASSERT_TRUE(json_is_null(at("error.domain")));
+    }
+    /* The journal is there all the same. */
+    CU_ASSERT_EQUAL(CALL("history"), 0);
+    CU_ASSERT_TRUE(says("no update so far\n"));
+
+    fresh(1);
+    fake.fail_op = XEN_LIVEUPDATE_query;
+    fake.error = EPERM;
+    CU_ASSERT_EQUAL(CALL("-j", "status"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "not-dom0");
+    CU_ASSERT_STRING_EQUAL(text_at("error.errno"), "EPERM");
+}
+
+static void output(void)
+{
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("-q", "status"), 0);
+    CU_ASSERT_STRING_EQUAL(out, "");
+    CU_ASSERT_EQUAL(CALL("-j", "status"), 0);
+    CU_ASSERT_PTR_NOT_NULL(json);
+    CU_ASSERT_TRUE(json_is_true(at("ok")));
+    CU_ASSERT_EQUAL(number_at("exit_code"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("verb"), "status");
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 0);
+
+    /* What could not be said is told. */
+    stdout_name = "/dev/full";
+    CU_ASSERT_EQUAL(CALL("status"), 1);
+    stdout_name = "out";
+    CU_ASSERT_TRUE(complains("xen-liveupdate: stdout: "));
+}
+
+/* ---- looking ---- */
+
+static void status(void)
+{
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("status", "-v"), 0);
+    CU_ASSERT_TRUE(says("xen: 4.17.5-old\n"));
+    CU_ASSERT_TRUE(says("region: 64 MiB at 0x40000000, 2 slots\n"));
+    CU_ASSERT_TRUE(says("next slot: 32 MiB at 0x42000000\n"));
+    CU_ASSERT_TRUE(says("staged: yes\nphase: idle\ncrash kernel: not armed\n"));
+    CU_ASSERT_TRUE(says("rehearsal: yes\nfault injection: no\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "status"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("status.next_slot.start"), "0x42000000");
+    CU_ASSERT_EQUAL(number_at("status.next_slot.size"), 32 << 20);
+    CU_ASSERT_TRUE(json_is_null(at("target")));
+    CU_ASSERT_TRUE(json_is_null(at("last")));
+    CU_ASSERT_EQUAL(CALL("-j", "result"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("result.state"), "none");
+    CU_ASSERT_TRUE(json_is_null(at("result.pause_ns")));
+}
+
+static void check(void)
+{
+    fresh(2);
+    CU_ASSERT_EQUAL(CALL("check", "-v"), 0);
+    CU_ASSERT_TRUE(says("domain 1: yes (3 resources asked)\n"));
+    CU_ASSERT_TRUE(says("memory: 118 MiB needed, 390 MiB free\n"));
+    CU_ASSERT_TRUE(says("check: passed\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "check"), 0);
+    CU_ASSERT_EQUAL(number_at("memory.needed"), 30000 * 4096);
+    CU_ASSERT_EQUAL(number_at("memory.free"), 100000 * 4096);
+
+    fake_refuse(1, EOPNOTSUPP, "grant", "has a grant that nobody knows");
+    fake_refuse(XEN_LIVEUPDATE_NO_DOMAIN, EBUSY, "host", "is not ready");
+    CU_ASSERT_EQUAL(CALL("check", "-v"), 3);
+    CU_ASSERT_TRUE(says("refused: domain 1: grant: has a grant that nobody knows (EOPNOTSUPP)\n"));
+    CU_ASSERT_TRUE(says("refused: host: host: is not ready (EBUSY)\n"));
+    CU_ASSERT_TRUE(says("domain 0: yes (") && says("domain 1: no ("));
+    CU_ASSERT_TRUE(says("check: refused\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "check"), 3);
+    CU_ASSERT_TRUE(json_is_false(at("ok")));
+    CU_ASSERT_EQUAL(number_at("exit_code"), 3);
+    CU_ASSERT_EQUAL(number_at("refusals.0.domain"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("refusals.0.errno"), "EOPNOTSUPP");
+    CU_ASSERT_TRUE(json_is_null(at("refusals.1.domain")));
+    CU_ASSERT_TRUE(json_is_true(at("domains.0.carried")));
+    CU_ASSERT_EQUAL(number_at("domains.0.refusals"), 0);
+    CU_ASSERT_TRUE(json_is_false(at("domains.1.carried")));
+}
+
+static void check_target(void)
+{
+    struct image image;
+
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("check", "xen", "--append", "loglvl=all"), 0);
+    CU_ASSERT_TRUE(says("target: 4.17.5-test (none), xen\n"));
+    CU_ASSERT_TRUE(says("tools for 4.17: "));
+    CU_ASSERT_EQUAL(fake.loads, 0);
+    CU_ASSERT_EQUAL(CALL("-j", "check", "xen", "--append", "iommu=off"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "option-refused");
+    CU_ASSERT_EQUAL(CALL("check", "/nowhere"), 1);
+
+    /* What is wrong with the target refuses, whatever domains say. */
+    write_file("not-xen", "something", 9);
+    CU_ASSERT_EQUAL(CALL("check", "not-xen"), 3);
+    CU_ASSERT_TRUE(complains("not-xen: not an ELF file"));
+    CU_ASSERT_TRUE(says("check: refused\n"));
+
+    /* Of another release, without its tools; what it says of itself is not for the terminal to obey. */
+    image_good(&image);
+    strcpy(image_note(&image)->version, "4.99.1-\033[2J\x9b\n");
+    write_file("other", &image, sizeof(image));
+    CU_ASSERT_EQUAL(CALL("check", "other"), 3);
+    CU_ASSERT_TRUE(says("target: 4.99.1-?[2J?? (none), other\n"));
+    CU_ASSERT_TRUE(complains("the target is Xen 4.99, whose tools are not installed"));
+    CU_ASSERT_TRUE(says("tools for 4.99: none\n"));
+}
+
+/* ---- staging ---- */
+
+static void staging(void)
+{
+    fresh(1);
+    fake.query.staged = 0;
+    CU_ASSERT_EQUAL(CALL("-n", "stage", "xen"), 0);
+    CU_ASSERT_TRUE(says("would stage: xen\n"));
+    CU_ASSERT_EQUAL(fake.loads, 0);
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 0);
+    CU_ASSERT_EQUAL(fake.loads, 1);
+    CU_ASSERT_STRING_EQUAL(text_at("target.entry"), "0x42200000");
+    CU_ASSERT_STRING_EQUAL(text_at("running.version"), "4.17.5-old");
+    CU_ASSERT_EQUAL(CALL("status"), 0);
+    CU_ASSERT_TRUE(says("target: 4.17.5-test (none), xen\n"));
+
+    CU_ASSERT_EQUAL(CALL("-n", "unstage"), 0);
+    CU_ASSERT_TRUE(says("would unstage\n"));
+    CU_ASSERT_EQUAL(fake.unloads, 0);
+    CU_ASSERT_EQUAL(CALL("unstage"), 0);
+    CU_ASSERT_EQUAL(fake.unloads, 1);
+    CU_ASSERT_EQUAL(CALL("-j", "unstage"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "not-staged");
+
+    fake.stage = fake.stuck = FAKE_SETTLE;
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_settle;
+    CU_ASSERT_EQUAL(CALL("stage", "xen"), 2);
+}
+
+/* ---- updating ---- */
+
+static void update(void)
+{
+    fresh(2);
+    write_all_hooks();
+    CU_ASSERT_EQUAL(CALL("stage", "xen"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "apply"), 0);
+    CU_ASSERT_TRUE(says("would update: generation 0, Xen 4.17.5-old\n"));
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\n"));
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_EQUAL(attempts(), 0);
+
+    unlink("log");
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    CU_ASSERT_TRUE(says("updating: generation 0, Xen 4.17.5-old\n"));
+    CU_ASSERT_TRUE(says("now: check\nnow: save\nnow: settle\n"));
+    CU_ASSERT_TRUE(says("state: done\nfrom: 4.17.5-old\nto: 4.17.6-new\n"));
+    CU_ASSERT_TRUE(says("pause: 31.000 ms\n"));
+    CU_ASSERT_TRUE(says("survivors: all of 2 domains"));
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 2\npost-apply done 31000000\n"));
+    CU_ASSERT_EQUAL(fake.stage, FAKE_IDLE);
+    CU_ASSERT_TRUE(last_is("done"));
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.target.path"), "xen");
+    CU_ASSERT_EQUAL(access("state/staged", F_OK), -1);
+
+    /* The first of several phases, and that something was staged. */
+    CU_ASSERT_EQUAL(CALL("-j", "result"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("result.state"), "done");
+    CU_ASSERT_EQUAL(number_at("result.phase_ns.save"), 10000000);
+    CU_ASSERT_PTR_NULL(at("result.phase_ns.check"));
+    CU_ASSERT_TRUE(json_is_null(at("result.failure")));
+    CU_ASSERT_EQUAL(number_at("last.id"), 1);
+
+    /* Not ready: nothing is tried, and nothing is written down. */
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "not-staged");
+    fake.query.staged = 1;
+    fake.query.nr_slots = 0;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-region");
+    fake.query.nr_slots = 2;
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_settle;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 2);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "busy");
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_idle;
+    CU_ASSERT_EQUAL(attempts(), 1);
+}
+
+static void refused(void)
+{
+    fresh(2);
+    write_all_hooks();
+    fake_refuse(1, EOPNOTSUPP, "grant", "for a test");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "refused");
+    CU_ASSERT_TRUE(complains("refused: domain 1: grant: for a test (EOPNOTSUPP)\n"));
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\n"));
+
+    fake.nr_refusals = 0;
+    write_hook("pre-apply", "no", 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "hook");
+    write_hook("pre-check", "no", 1);
+    CU_ASSERT_EQUAL(CALL("-j", "check"), 3);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_EQUAL(attempts(), 0);
+}
+
+static void fails(void)
+{
+    fresh(2);
+    write_all_hooks();
+    fake.fails = true;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
+    CU_ASSERT_EQUAL(number_at("error.domain"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("result.failure.reason"), "for a test");
+    CU_ASSERT_STRING_EQUAL(text_at("result.failure.errno"), "EINVAL");
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 2\non-failure failed save grant 1\n"));
+    CU_ASSERT_TRUE(last_is("failed"));
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.end.result.reason"), "for a test");
+    CU_ASSERT_TRUE(json_is_false(at("attempts.0.end.afterwards")));
+    CU_ASSERT_EQUAL(CALL("result"), 0);
+    CU_ASSERT_TRUE(says("failed phase: save\nfailed resource: grant\nfailed domain: 1\n"
+                        "reason: for a test\n"));
+    fake.result.domid = XEN_LIVEUPDATE_NO_DOMAIN;
+    CU_ASSERT_EQUAL(CALL("result"), 0);
+    CU_ASSERT_TRUE(says("failed domain: -\n"));
+    fake.result.domid = 0;
+    CU_ASSERT_EQUAL(CALL("result"), 0);
+    CU_ASSERT_TRUE(says("failed domain: 0\n"));
+
+    /* A hook behind the event cannot undo it, but its failure is told. */
+    write_hook("on-failure", "bad", 2);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "failed with exit code 2"));
+}
+
+static void lose_one(enum fake_stage stage)
+{
+    if (stage == FAKE_SETTLE)
+        fake.nr_domains--;
+}
+
+static void loses(void)
+{
+    fresh(3);
+    write_all_hooks();
+    fake.on_stage = lose_one;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "lost");
+    CU_ASSERT_STRING_EQUAL(text_at("missing.0"), "domain 2 is gone");
+    CU_ASSERT_TRUE(complains("missing: domain 2 is gone\n"));
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 3\non-failure lost   \n"));
+    CU_ASSERT_TRUE(last_is("lost"));
+}
+
+static void too_late(void)
+{
+    fresh(1);
+    fake.stuck = FAKE_SAVE;
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "timeout");
+    /* It may still come, and whoever looks then writes it down. */
+    CU_ASSERT_TRUE(last_is("under way"));
+    CU_ASSERT_TRUE(json_is_null(at("attempts.0.end")));
+    CU_ASSERT_EQUAL(CALL("history"), 0);
+    CU_ASSERT_TRUE(says("  update     under way   -               4.17.5-old -> "));
+    fake.stuck = FAKE_IDLE;
+    while (fake.stage != FAKE_IDLE)
+        CU_ASSERT_EQUAL(CALL("history"), 0);
+    CU_ASSERT_TRUE(last_is("done"));
+    CU_ASSERT_TRUE(json_is_true(at("attempts.0.end.afterwards")));
+
+    fresh(1);
+    fake.stuck = FAKE_SCHEDULED;
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
+    CU_ASSERT_TRUE(last_is("failed"));
+}
+
+static void busy(void)
+{
+    struct record_why why;
+    struct journal j;
+
+    fresh(1);
+    setenv("XEN_LIVEUPDATE_DIR", "state", 1);
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 2);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "busy");
+    /* Whoever only looks is not kept out. */
+    CU_ASSERT_EQUAL(CALL("history"), 0);
+    journal_close(&j);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+
+    /* Without a journal nothing is tried. */
+    setenv("XEN_LIVEUPDATE_DIR", "/dev/null/state", 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
+    setenv("XEN_LIVEUPDATE_DIR", "state", 1);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+}
+
+/* ---- a limit for the pause ---- */
+
+static void limit(void)
+{
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "1"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "pause-too-long");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.kind"), "update");
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 0);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 2);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("prediction.basis"), "this rehearsal"));
+
+    fresh(2);
+    fake.fails = true;
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_TRUE(last_is("failed"));
+}
+
+static void rehearsal(void)
+{
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("-n", "rehearse"), 0);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 0);
+    CU_ASSERT_EQUAL(CALL("rehearse"), 0);
+    CU_ASSERT_TRUE(says("state: rehearsed\n") && says("pause: 11.000 ms\n"));
+    CU_ASSERT_TRUE(says("predicted pause: "));
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_TRUE(last_is("rehearsed"));
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.kind"), "rehearsal");
+    CU_ASSERT_EQUAL(fake.query.staged, 1);
+    fake.query.caps = 0;
+    CU_ASSERT_EQUAL(CALL("-j", "rehearse"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "unsupported");
+    fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
+    fake.fails = true;
+    CU_ASSERT_EQUAL(CALL("rehearse"), 1);
+    CU_ASSERT_TRUE(last_is("failed"));
+}
+
+/* ---- interrupts ---- */
+
+static enum fake_stage signal_at;
+static int signal_nr;
+static uint32_t signal_op;
+
+static void send_signal(enum fake_stage stage)
+{
+    if (stage == signal_at && fake.op == signal_op)
+        raise(signal_nr);
+}
+
+static void interrupt(enum fake_stage stage, uint32_t op, int nr)
+{
+    fresh(1);
+    write_all_hooks();
+    fake.on_stage = send_signal;
+    signal_at = stage;
+    signal_op = op;
+    signal_nr = nr;
+}
+
+static void interrupts(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+
+    for (size_t i = 0; i < 2; i++) {
+        /* Before it has begun it is taken back; later it is too late, and it goes ahead. */
+        interrupt(FAKE_SCHEDULED, XEN_LIVEUPDATE_execute, signals[i]);
+        CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text_at("error.message"), "taken back before it began"));
+        CU_ASSERT_EQUAL(fake.query.generation, 0);
+        CU_ASSERT_TRUE(last_is("failed"));
+        interrupt(FAKE_CHECK, XEN_LIVEUPDATE_execute, signals[i]);
+        CU_ASSERT_EQUAL(CALL("apply"), 0);
+        CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_abort], 1);
+        CU_ASSERT_EQUAL(fake.query.generation, 1);
+        CU_ASSERT_TRUE(last_is("done"));
+
+        /* At any moment of the rehearsal, its end included, it keeps from the update. */
+        for (enum fake_stage stage = FAKE_SCHEDULED; stage <= FAKE_SAVE; stage++) {
+            interrupt(stage, XEN_LIVEUPDATE_rehearse, signals[i]);
+            CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
+            CU_ASSERT_STRING_EQUAL(text_at("error.code"),
+                                   stage == FAKE_SCHEDULED ? "failed" : "interrupted");
+            CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+            CU_ASSERT_EQUAL(fake.query.generation, 0);
+            CU_ASSERT_TRUE(last_is(stage == FAKE_SCHEDULED ? "failed" : "not tried"));
+        }
+        interrupt(FAKE_IDLE, XEN_LIVEUPDATE_rehearse, signals[i]);
+        CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
+        CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+        CU_ASSERT_TRUE(last_is("not tried"));
+    }
+
+    /* Whose terminal is closed goes on. */
+    interrupt(FAKE_CHECK, XEN_LIVEUPDATE_execute, SIGHUP);
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    CU_ASSERT_TRUE(last_is("done"));
+    interrupt(FAKE_SCHEDULED, XEN_LIVEUPDATE_execute, SIGPIPE);
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    CU_ASSERT_TRUE(last_is("done"));
+
+    /* Killed: the next one that looks writes down what became of it. */
+    interrupt(FAKE_CHECK, XEN_LIVEUPDATE_execute, SIGKILL);
+    CU_ASSERT_EQUAL(CALL("apply"), -1);
+    CU_ASSERT_TRUE(last_is("under way") || last_is("done"));
+    while (fake.stage != FAKE_IDLE)
+        CU_ASSERT_EQUAL(CALL("status"), 0);
+    CU_ASSERT_TRUE(last_is("done"));
+}
+
+static void aborting(void)
+{
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("-n", "abort"), 0);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_abort], 0);
+    CU_ASSERT_EQUAL(CALL("-j", "abort"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "nothing-to-abort");
+    fake.stage = fake.stuck = FAKE_SAVE;
+    CU_ASSERT_EQUAL(CALL("-j", "abort"), 2);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "busy");
+    fake.stage = FAKE_SCHEDULED;
+    CU_ASSERT_EQUAL(CALL("abort"), 0);
+    CU_ASSERT_TRUE(says("aborted\n"));
+}
+
+/* ---- the journal ---- */
+
+static void history(void)
+{
+    struct record_why why;
+    struct journal j;
+    FILE *f;
+
+    fresh(2);
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    CU_ASSERT_EQUAL(CALL("rehearse"), 0);
+    CU_ASSERT_EQUAL(CALL("history"), 0);
+    CU_ASSERT_TRUE(says("  update     done        31.000 ms       4.17.5-old -> 4.17.6-new\n"));
+    CU_ASSERT_TRUE(says("  rehearsal  rehearsed   11.000 ms       4.17.6-new\n"));
+    CU_ASSERT_EQUAL(CALL("history", "1"), 0);
+    CU_ASSERT_TRUE(says("id: 1\nkind: update\nbegan: "));
+    CU_ASSERT_TRUE(says("outcome: done\n") && says("phase save: 10.000 ms\n"));
+    CU_ASSERT_TRUE(says("domain 1: 2 vCPUs, 128 MiB\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "history", "2"), 0);
+    CU_ASSERT_EQUAL(number_at("attempt.id"), 2);
+    CU_ASSERT_EQUAL(CALL("history", "3"), 1);
+    CU_ASSERT_EQUAL(CALL("history", "1x"), 1);
+    CU_ASSERT_EQUAL(CALL("history", "0"), 1);
+    CU_ASSERT_TRUE(complains("there is no attempt \"0\" in the journal"));
+
+    /* One that has been cut off, and is not known to have ended. */
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    journal_close(&j);
+    fake.stage = fake.stuck = FAKE_SAVE;
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_save;
+    f = fopen("state/journal", "a");
+    fwrite("garbage", 1, 7, f);
+    fclose(f);
+    CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "7 bytes are damaged"));
+}
+
+static void warnings(void)
+{
+    FILE *f;
+
+    /* Two at once: damage, and metrics that cannot be written. */
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    fake.query.staged = 1;
+    write_hook("post-apply", "bad", 1);
+    run_command("rm metrics/xen_liveupdate.prom && mkdir metrics/xen_liveupdate.prom");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "metrics: "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.1"), "exit code 1"));
+    f = fopen("state/journal", "a");
+    fwrite("x", 1, 1, f);
+    fclose(f);
+    CU_ASSERT_EQUAL(CALL("history"), 0);
+    CU_ASSERT_TRUE(complains("warning: state/journal: 1 bytes are damaged"));
+}
+
+static void report(void)
+{
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("report"), 1);
+    fake.stuck = FAKE_SAVE;
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "report"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-result");
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    CU_ASSERT_EQUAL(CALL("report"), 0);
+    CU_ASSERT_TRUE(says("update 1: done\n") && says("pause: 31.000 ms\n"));
+    CU_ASSERT_EQUAL(CALL("report", "x"), 1);
+    CU_ASSERT_EQUAL(CALL("report", "9"), 1);
+}
+
+/* Phases one behind the other; domains stand still from the first paused one on. */
+static void time_line(void)
+{
+    /* An update whose process was killed, with these times. */
+    interrupt(FAKE_SAVE, XEN_LIVEUPDATE_execute, SIGKILL);
+    CU_ASSERT_EQUAL(CALL("apply"), -1);
+    fake.on_stage = NULL;
+    fake.stage = FAKE_IDLE;
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_idle;
+    fake.query.generation = fake.result.generation = 1;
+    fake.result.state = XEN_LIVEUPDATE_STATE_done;
+    fake.result.pause_ns = 31000000;
+    for (int i = 0; i < 16; i++)
+        fake.result.phase_ns[i] = -1;
+    fake.result.phase_ns[XEN_LIVEUPDATE_PHASE_check] = 4000000;
+    fake.result.phase_ns[XEN_LIVEUPDATE_PHASE_save] = 10000000;
+    fake.result.phase_ns[XEN_LIVEUPDATE_PHASE_resume] = 500;
+    fake.result.phase_ns[XEN_LIVEUPDATE_PHASE_settle] = 2000000;
+
+    CU_ASSERT_EQUAL(CALL("-j", "report"), 0);
+    CU_ASSERT_EQUAL(json_array_size(at("time_line")), 4);
+    CU_ASSERT_EQUAL(number_at("time_line.0.start_ns"), 0);
+    CU_ASSERT_TRUE(json_is_false(at("time_line.0.paused")));
+    CU_ASSERT_EQUAL(number_at("time_line.1.start_ns"), 4000000);
+    CU_ASSERT_TRUE(json_is_true(at("time_line.1.paused")));
+    CU_ASSERT_STRING_EQUAL(text_at("time_line.1.xen"), "source");
+    CU_ASSERT_EQUAL(number_at("time_line.2.start_ns"), 14000000);
+    CU_ASSERT_STRING_EQUAL(text_at("time_line.2.xen"), "target");
+    CU_ASSERT_EQUAL(number_at("time_line.3.start_ns"), 35000000);
+    CU_ASSERT_TRUE(json_is_false(at("time_line.3.paused")));
+
+    CU_ASSERT_EQUAL(CALL("report"), 0);
+    CU_ASSERT_TRUE(says("     14.000 ms  resume         0.000 ms  new Xen, domains stand still\n"));
+    CU_ASSERT_TRUE(says("     35.000 ms  settle         2.000 ms  new Xen\n"));
+    CU_ASSERT_EQUAL(CALL("report", "--format", "trace"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("traceEvents.4.name"), "pause");
+    CU_ASSERT_EQUAL(json_real_value(at("traceEvents.4.ts")), 4000);
+    CU_ASSERT_EQUAL(json_real_value(at("traceEvents.4.dur")), 31000);
+    CU_ASSERT_EQUAL(CALL("report", "--format", "json"), 0);
+    CU_ASSERT_EQUAL(json_array_size(at("time_line")), 4);
+}
+
+/* ---- streams ---- */
+
+static void inspect(void)
+{
+    uint64_t length;
+    uint8_t *buf = world_make(&length);
+    char *many = calloc(1, 3 << 20);
+
+    fresh(1);
+    write_file("stream", buf, length);
+    CU_ASSERT_EQUAL(CALL("inspect", "stream"), 0);
+    CU_ASSERT_TRUE(says("        32  HOST             host               v1  0 entries,"));
+    CU_ASSERT_TRUE(says("TIMER            domain 5 vcpu 2    v1"));
+    CU_ASSERT_TRUE(says(" bytes, sound\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "inspect", "stream"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("verdict"), "ok");
+    CU_ASSERT_STRING_EQUAL(text_at("stream.records.0.type"), "HOST");
+    buf[length - 30] ^= 1;
+    write_file("stream", buf, length);
+    CU_ASSERT_EQUAL(CALL("-j", "inspect", "stream"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "bad-stream");
+    CU_ASSERT_STRING_EQUAL(text_at("stream.records.0.type"), "HOST");
+    CU_ASSERT_EQUAL(CALL("inspect", "/nowhere"), 1);
+
+    /* Larger than what is read at once: the header says how long it is. */
+    buf[length - 30] ^= 1;
+    memcpy(many, buf, length);
+    write_file("stream", many, 3 << 20);
+    CU_ASSERT_EQUAL(CALL("inspect", "stream"), 0);
+    CU_ASSERT_TRUE(says("stream: 3145728 bytes, sound\n"));
+
+    /* The stream that Xen has: of its start, or of a rehearsal. */
+    memcpy(fake.stream, buf, length);
+    CU_ASSERT_EQUAL(CALL("-j", "inspect", "--last"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-stream");
+    fake.stream_len = length;
+    fake.result.state = XEN_LIVEUPDATE_STATE_rehearsed;
+    CU_ASSERT_EQUAL(CALL("inspect", "--rehearsed"), 0);
+    CU_ASSERT_EQUAL(CALL("-j", "inspect", "--last"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.advice"), "use --rehearsed");
+    fake.result.state = XEN_LIVEUPDATE_STATE_done;
+    CU_ASSERT_EQUAL(CALL("inspect", "--last"), 0);
+    CU_ASSERT_EQUAL(CALL("inspect", "--rehearsed"), 1);
+    free(many);
+    free(buf);
+}
+
+/* Registers of guests are in a stream: for root alone, and nowhere but where it was told to. */
+static void read_stream(void)
+{
+    struct rlimit limit;
+    struct stat st;
+    char text[16];
+
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("-j", "read-stream", "saved"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-stream");
+    CU_ASSERT_EQUAL(access("saved", F_OK), -1);
+    fake.stream_len = FAKE_STREAM;
+    CU_ASSERT_EQUAL(CALL("-j", "read-stream", "saved"), 0);
+    CU_ASSERT_EQUAL(number_at("bytes"), FAKE_STREAM);
+    CU_ASSERT_TRUE(!stat("saved", &st) && st.st_size == FAKE_STREAM);
+    CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
+
+    chmod("saved", 0644);
+    CU_ASSERT_EQUAL(CALL("read-stream", "saved"), 0);
+    CU_ASSERT_TRUE(!stat("saved", &st) && (st.st_mode & 0777) == 0600);
+
+    write_file("other", "other", 5);
+    CU_ASSERT_EQUAL_FATAL(symlink("other", "link"), 0);
+    CU_ASSERT_EQUAL(CALL("read-stream", "link"), 0);
+    read_text("other", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "other");
+
+    CU_ASSERT_EQUAL(CALL("-j", "read-stream", "/nowhere/saved"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "file");
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = FAKE_STREAM - 1;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    CU_ASSERT_EQUAL(CALL("-j", "read-stream", "saved"), 1);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    CU_ASSERT_TRUE(!stat("saved", &st) && st.st_size == FAKE_STREAM);
+}
+
+/* ---- faults ---- */
+
+static void faults(void)
+{
+    fresh(1);
+    CU_ASSERT_EQUAL(CALL("-j", "fault", "list"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "unsupported");
+    fake.query.caps |= XEN_LIVEUPDATE_CAP_FAULT;
+    CU_ASSERT_EQUAL(CALL("fault", "save", "three"), 0);
+    CU_ASSERT_EQUAL(fake.fault_phase, XEN_LIVEUPDATE_PHASE_save);
+    CU_ASSERT_EQUAL(fake.fault_resource, 2);
+    CU_ASSERT_EQUAL(CALL("fault", "list"), 0);
+    CU_ASSERT_STRING_EQUAL(out, "save two\nsave three\nsettle three\n");
+    CU_ASSERT_EQUAL(fake.fault_phase, 0);
+    CU_ASSERT_EQUAL(CALL("fault", "save", "one"), 1);
+    CU_ASSERT_TRUE(complains("resource one does nothing in phase save"));
+    CU_ASSERT_EQUAL(CALL("fault", "save", "four"), 1);
+    CU_ASSERT_EQUAL(fake.fault_phase, 0);
+    CU_ASSERT_EQUAL(CALL("fault", "nowhere", "two"), 1);
+    fake.fault_hits = 3;
+    CU_ASSERT_EQUAL(CALL("fault", "off"), 0);
+    CU_ASSERT_TRUE(says("hit: 3\n"));
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"wrong use", usage},
+        {"no Xen", no_xen},
+        {"output", output},
+        {"status", status},
+        {"check", check},
+        {"check of a target", check_target},
+        {"staging", staging},
+        {"update", update},
+        {"refused", refused},
+        {"an update that fails", fails},
+        {"an update that loses a domain", loses},
+        {"an update that takes too long", too_late},
+        {"somebody else's update", busy},
+        {"a limit for the pause", limit},
+        {"rehearsal", rehearsal},
+        {"interrupts", interrupts},
+        {"abort", aborting},
+        {"history", history},
+        {"warnings", warnings},
+        {"report", report},
+        {"time line", time_line},
+        {"inspect", inspect},
+        {"read-stream", read_stream},
+        {"fault", faults},
+        CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {
+        {"xen-liveupdate", start, stop, NULL, NULL, tests},
+        CU_SUITE_INFO_NULL,
+    };
+
+    return run_suites(suites);
+}
