@@ -110,7 +110,7 @@ def variants(scenario, long_run=False):
 
 def emulator_of(settings):
     """The class of the emulator that these settings name."""
-    name = os.environ.get("EMULATOR") or settings.get("EMULATOR", DEFAULTS["EMULATOR"])
+    name = settings.get("EMULATOR", DEFAULTS["EMULATOR"])
     if name not in EMULATORS:
         sys.exit(f"bed: no such emulator: {name}; there is {', '.join(EMULATORS)}")
     return EMULATORS[name]
