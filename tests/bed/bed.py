@@ -451,6 +451,9 @@ def main():
             elif line.startswith(("#", "not ok")):
                 progress.end()
                 print(line.removeprefix("# "), flush=True)
+        missing = emulator_of(settings).missing(with_defaults(settings))
+        if missing:
+            sys.exit(f"bed: {missing}")
         try:
             run = Run(args.scenario, settings, name, show, on_progress=progress and progress.show)
         except Refused as e:
