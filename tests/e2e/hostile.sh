@@ -62,7 +62,7 @@ half_built() {
     check "both are gone" wait_for 20 only_dom0
 }
 refuses() { ! xen-liveupdate check >/run/bed/refused 2>&1 && grep "$1" /run/bed/refused; }
-not_rehearsed() { ! xen-liveupdate rehearse; }
+not_rehearsed() { ! xen-liveupdate rehearse >/run/bed/refused 2>&1 && grep 'has no vCPU yet' /run/bed/refused; }
 
 start_all() {
     local k

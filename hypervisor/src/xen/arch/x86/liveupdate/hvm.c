@@ -88,7 +88,8 @@ static int quiesce_vcpu(struct vcpu *v)
     if ( !list_empty(&d->arch.hvm.write_map.list) )
         return liveupdate_refuse(d, -EBUSY, "Xen has mapped its memory for writing");
 
-    if ( v->is_initialised && cpu_has_vmx )
+    /* Of one that an INIT has stopped, too: its VMCS is where it last ran. */
+    if ( cpu_has_vmx )
         alternative_vcall(hvm_funcs.save_cpu_ctxt, v, &unused);
 
     return 0;

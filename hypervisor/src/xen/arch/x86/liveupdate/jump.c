@@ -178,7 +178,8 @@ void liveupdate_release_cpus(void)
 /*
  * A parked CPU that only halted would execute Xen's code again, after an SMI or
  * because the target never starts it.  By then something else is there.  In
- * wait-for-SIPI it executes nothing.
+ * wait-for-SIPI it executes nothing.  The same goes for one that is offline: it
+ * halts, or waits for a write to a line of Xen's, in play_dead().
  */
 static void stop_cpu(unsigned int cpu)
 {
@@ -202,8 +203,8 @@ void liveupdate_park_cpus(void)
     while ( atomic_read(&nr_parked) != others )
         cpu_relax();
 
-    for_each_online_cpu ( cpu )
-        if ( cpu )
+    for_each_present_cpu ( cpu )
+        if ( cpu && cpu_physical_id(cpu) != BAD_APICID )
             stop_cpu(cpu);
 
     liveupdate_pending_fill(smp_processor_id());
@@ -222,6 +223,10 @@ static void noreturn leave(void)
 
 static int cf_check leave_in_nmi(const struct cpu_user_regs *regs, int cpu)
 {
+    /* One jumps; another, should there be any that still takes an NMI, does not. */
+    while ( cpu )
+        halt();
+
     leave();
 }
 

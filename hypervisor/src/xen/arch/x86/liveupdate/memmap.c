@@ -38,6 +38,7 @@ static struct run classify(unsigned long mfn, const struct page_info *pg)
 {
     const struct domain *owner;
     paddr_t maddr = pfn_to_paddr(mfn);
+    bool shared;
 
     if ( pg->count_info & PGC_broken )
         return (struct run){ LU_MEM_KEPT };
@@ -64,11 +65,15 @@ static struct run classify(unsigned long mfn, const struct page_info *pg)
         return (struct run){ LU_MEM_STREAM };
 
     /*
-     * Without a reference the owner field may hold anything, but for Xen's heap:
-     * a domain may have given up its shared_info, or a frame of its grant table,
-     * which stay in use.  Those of a dying one are about to be freed.
+     * Without a reference the owner field may hold anything: xmalloc() keeps a
+     * size there.  But a domain may have given up its shared_info, or a frame of
+     * its grant table, which stay in use.  The type count that made these writable
+     * is still there, and nothing else of Xen's heap has one.  Those of a dying
+     * domain are about to be freed.
      */
-    owner = pg->count_info & (PGC_allocated | PGC_count_mask | PGC_xen_heap)
+    shared = (pg->count_info & PGC_xen_heap) &&
+             (pg->u.inuse.type_info & PGT_count_mask);
+    owner = shared || (pg->count_info & (PGC_allocated | PGC_count_mask))
             ? page_get_owner(pg) : NULL;
     if ( owner && owner->is_dying &&
          !(pg->count_info & (PGC_allocated | PGC_count_mask)) )

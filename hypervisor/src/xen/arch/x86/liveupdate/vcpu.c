@@ -318,12 +318,6 @@ static const struct address_slot {
     SLOT(user_regs.rip, user_regs.rip),
     SLOT(user_regs.rsp, user_regs.rsp),
     SLOT(kernel_sp, pv.kernel_sp),
-    SLOT(fs_base, pv.fs_base),
-    SLOT(gs_base_kernel, pv.gs_base_kernel),
-    SLOT(gs_base_user, pv.gs_base_user),
-    SLOT(event_callback_eip, pv.event_callback_eip),
-    SLOT(syscall_callback_eip, pv.syscall_callback_eip),
-    SLOT(failsafe_callback_eip, pv.failsafe_callback_eip),
 #undef SLOT
 };
 
