@@ -12,6 +12,19 @@
 #include <xen/liveupdate.h>
 
 #include <asm/paging.h>
+#include <asm/xstate.h>
+
+/*
+ * Xen saves SSE whatever the guest has enabled in XCR0, but does not count it as
+ * used before the guest enables it: it would not accept its own record.
+ */
+static void lu_adjust_xsave(const hvm_domain_context_t *h)
+{
+    struct hvm_hw_cpu_xsave *ctxt =
+        (void *)&h->data[sizeof(struct hvm_save_descriptor)];
+
+    ctxt->xcr0_accum |= XSTATE_FP_SSE;
+}
 
 static int lu_save_one(struct lu_writer *w, struct vcpu *v, unsigned int code)
 {
@@ -24,6 +37,8 @@ static int lu_save_one(struct lu_writer *w, struct vcpu *v, unsigned int code)
     rc = h.data ? hvm_sr_handlers[code].save(v, &h) : -ENOSPC;
     if ( h.data )
         lu_record_drop(w, h.size - h.cur);
+    if ( !rc && code == CPU_XSAVE_CODE && h.cur )
+        lu_adjust_xsave(&h);
 
     /* It is paused: nobody has seen the bit go. */
     if ( down )
