@@ -4,7 +4,7 @@
 # bed: smp=1 guest=pvh updates=2 mem=3584 timeout=600
 # bed: smp=1 iommu=amdvi updates=2 mem=3584 timeout=600
 # bed: emulator=bochs smp=1 guest=pvh updates=2 args=kernels=area-pvh,nmi-pvh,timer-pvh,xsave-pvh,pagetable,registers
-# bed: emulator=bochs smp=2 guest=pvh updates=2 args=kernels=init-pvh
+# bed-long: emulator=bochs smp=2 guest=pvh updates=2 args=kernels=init-pvh
 # bed-long: emulator=bochs cpu=corei7_haswell_4770,corei7_skylake_x,ryzen smp=1 guest=pvh,pv updates=2 timeout=900
 # bed-long: smp=1 iommu=vtd updates=2 mem=3584 timeout=600
 # bed-long: smp=1 guest=pvh iommu=amdvi,vtd updates=2 mem=3584 timeout=600
