@@ -47,6 +47,7 @@ class Bochs(Emulator):
     NAME = "Bochs"
     DEFAULTS = {"CPU": "corei7_haswell_4770", "MEM": str(MOST_MEMORY), "DOM0_MEM": "768M"}
     MATRIX = ("CPU",)
+    DEBUG_PORT = 0xE9       # it has no other; a PVH dom0's writes there end in Xen, which has the same for its guests
 
     def __init__(self, run):
         super().__init__(run)
@@ -107,7 +108,7 @@ class Bochs(Emulator):
         configuration.write_text(CONFIGURATION.format(
             **globals(), **self.settings, ips=INSTRUCTIONS_PER_SECOND, disk=disk, cylinders=cylinders,
             serial=self.run.dir / "serial.raw"))
-        # Its standard output has what is written to port 0xe9.
+        # Its standard output has what is written to the debug port.
         return ["sh", "-c", f'exec "$0" -q -f "$1" >"$2"', self.program(self.settings), configuration, self.run.dir / "link.raw"]
 
     def last_words(self):

@@ -7,9 +7,6 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 BUILD = TOP / "build"
 
-# A byte written to this port of the host arrives outside; progs/tohost.c has the same number. Bochs has no other.
-DEBUG_PORT = 0xE9
-
 
 class Refused(Exception):
     """The emulator does not have what a setting asks for."""
@@ -21,10 +18,12 @@ class Emulator:
     NAME = ""
     DEFAULTS = {}       # where they differ from bed.py's
     MATRIX = ()         # settings whose commas make several runs, besides bed.py's
+    DEBUG_PORT = 0      # a byte written to this port of the host arrives outside
 
     def __init__(self, run):
         self.run = run
         self.settings = run.settings
+        self.settings["DEBUG_PORT"] = f"{self.DEBUG_PORT:#x}"   # for progs/tohost.c
 
     @classmethod
     def missing(cls, settings):

@@ -5,7 +5,7 @@ import shlex
 import socket
 from pathlib import Path
 
-from emulator import BUILD, DEBUG_PORT, TOP, Emulator, idle_cpus
+from emulator import BUILD, TOP, Emulator, idle_cpus
 
 # Reachable from the host's loopback when NET is set: this port of dom0, and of a guest on dom0's bridge.
 GUEST_PORT = 7000
@@ -30,6 +30,7 @@ IOMMUS["vtd-x2apic"] = (IOMMUS["vtd"][0], IOMMUS["vtd"][1] + ",eim=on", *IOMMUS[
 
 class Qemu(Emulator):
     NAME = "QEMU"
+    DEBUG_PORT = 0x2E0      # not 0x402: firmware writes there
 
     def __init__(self, run):
         super().__init__(run)
@@ -93,7 +94,7 @@ class Qemu(Emulator):
                    "-initrd", f"{BUILD}/kernel/dom0/vmlinux {self.linux_args()},{initrd}",
                    "-serial", f"file:{directory}/serial.raw",
                    "-chardev", f"file,id=link,path={directory}/link.raw",
-                   "-device", f"isa-debugcon,iobase={DEBUG_PORT:#x},chardev=link"] + iommu
+                   "-device", f"isa-debugcon,iobase={self.DEBUG_PORT:#x},chardev=link"] + iommu
         if s["DISK"] != "0":
             command += ["-drive", f"if=virtio,format=raw,file={directory}/disk"]
         if s["NET"]:

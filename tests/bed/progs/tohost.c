@@ -4,22 +4,21 @@
  *
  * Sends something from dom0 to the driver outside, through the emulator's debug
  * console: one I/O port, no interrupt, nothing that a driver in dom0 or a live
- * update could lose. A file goes as a line "@file NAME SIZE" and its bytes.
+ * update could lose. Which port it is comes with the run's settings: the environment's
+ * DEBUG_PORT. A file goes as a line "@file NAME SIZE" and its bytes.
  */
 #include "common.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* Not 0x402: firmware writes there. Bochs has no other than this. Same number in emulator.py. */
-#define DEBUG_CONSOLE_PORT 0xe9
-
 static int ports;
+static off_t port;
 
 static void send_bytes(const char *data, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (pwrite(ports, data + i, 1, DEBUG_CONSOLE_PORT) != 1) {
+        if (pwrite(ports, data + i, 1, port) != 1) {
             perror("tohost: /dev/port");
             exit(1);
         }
@@ -54,6 +53,13 @@ static int send_file(const char *name, const char *path)
 
 int main(int argc, char **argv)
 {
+    const char *number = getenv("DEBUG_PORT");
+
+    port = number ? strtol(number, NULL, 0) : 0;
+    if (!port) {
+        fprintf(stderr, "tohost: DEBUG_PORT is not set to a port's number\n");
+        return 1;
+    }
     ports = open("/dev/port", O_RDWR);
     if (ports < 0) {
         perror("tohost: /dev/port");
