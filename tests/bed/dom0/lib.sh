@@ -78,6 +78,23 @@ xen_version() {
 # free_pages: Xen's free memory in pages, after scrubbing.
 free_pages() { physinfo | tr ' ' '\n' | sed -n 's/^free_pages=//p'; }
 
+# note_free_pages N: what is free after update N. 0: before the first.
+note_free_pages() {
+    free_pages >/run/bed/free.$1
+    say "free pages after update $1: $(cat /run/bed/free.$1)"
+}
+
+# check_free_pages: each update leaves as many free as the one before it. The first one is where the count starts: what
+# dom0 was booted from is free since then. Two builds may differ in what Xen itself takes: like is compared with like.
+check_free_pages() {
+    local step=$((1 + ALTERNATE)) n=1
+    while [ $((n + step)) -le "$UPDATES" ]; do
+        check_equal "free pages after update $((n + step)) as after $n" \
+            "$(cat /run/bed/free.$((n + step)))" "$(cat /run/bed/free.$n)"
+        n=$((n + step))
+    done
+}
+
 # --- Network -------------------------------------------------------------------------------------
 
 # start_net: dom0's own network interface (the run must have NET=<model>).

@@ -348,10 +348,7 @@ static int perform(struct kexec_image *image)
 
     rc = liveupdate_hold_cpus();
     if ( rc )
-    {
-        liveupdate_refuse(NULL, rc, "not every CPU could be held");
         goto unpause;
-    }
 
     rc = save(&w);
     if ( !rc && image )

@@ -39,7 +39,8 @@
 #define HOLD_TIMEOUT MILLISECS(1000)
 
 static enum { RELEASED, HELD, PARKED } command;
-static atomic_t nr_held, nr_parked;
+static cpumask_t held;
+static atomic_t nr_parked;
 
 /*
  * No NMI from a source that can be masked: the watchdog's counter, or a pin of
@@ -96,7 +97,7 @@ static void reset_msrs(void)
 static void cf_check hold(void *unused)
 {
     local_irq_disable();
-    atomic_inc(&nr_held);
+    cpumask_set_cpu(smp_processor_id(), &held);
 
     while ( read_atomic(&command) == HELD )
         cpu_relax();
@@ -114,21 +115,33 @@ static void cf_check hold(void *unused)
             halt();
     }
 
-    atomic_dec(&nr_held);
+    cpumask_clear_cpu(smp_processor_id(), &held);
     local_irq_enable();
 }
 
 static DEFINE_PER_CPU(struct tasklet, hold_tasklet);
 
+/* nr_cpu_ids: there is none. */
+static unsigned int first_not_held(void)
+{
+    unsigned int cpu;
+
+    for_each_online_cpu ( cpu )
+        if ( cpu != smp_processor_id() && !cpumask_test_cpu(cpu, &held) )
+            return cpu;
+
+    return nr_cpu_ids;
+}
+
 int liveupdate_hold_cpus(void)
 {
-    unsigned int cpu, others = num_online_cpus() - 1;
+    unsigned int cpu, late;
     s_time_t deadline = NOW() + HOLD_TIMEOUT;
 
     ASSERT(!smp_processor_id());
 
     write_atomic(&command, HELD);
-    atomic_set(&nr_held, 0);
+    cpumask_clear(&held);
     atomic_set(&nr_parked, 0);
     smp_wmb();
 
@@ -142,7 +155,7 @@ int liveupdate_hold_cpus(void)
         tasklet_schedule_on_cpu(t, cpu);
     }
 
-    while ( atomic_read(&nr_held) != others )
+    while ( (late = first_not_held()) < nr_cpu_ids )
     {
         if ( NOW() > deadline )
         {
@@ -150,7 +163,8 @@ int liveupdate_hold_cpus(void)
             for_each_online_cpu ( cpu )
                 if ( cpu )
                     tasklet_kill(&per_cpu(hold_tasklet, cpu));
-            return -ETIMEDOUT;
+            return liveupdate_refuse(NULL, -ETIMEDOUT,
+                                     "CPU %u could not be held", late);
         }
         cpu_relax();
     }
@@ -167,7 +181,7 @@ int liveupdate_hold_cpus(void)
 void liveupdate_release_cpus(void)
 {
     write_atomic(&command, RELEASED);
-    while ( atomic_read(&nr_held) )
+    while ( !cpumask_empty(&held) )
         cpu_relax();
 
     spin_debug_enable();
