@@ -16,7 +16,7 @@ is kept in build/runs/NAME/:
     host.log     output of the helper on the host, if there is one
 
 A run always ends: at the scenario's end mark, when Xen or dom0's kernel panics, when the emulator exits, or
-after TIMEOUT seconds (see DEFAULTS). Results arrive over a debug port of the emulator (see progs/tohost.c), not over the
+after TIMEOUT seconds of its CPU time (see DEFAULTS) or as long without anything new. Results arrive over a debug port of the emulator (see progs/tohost.c), not over the
 console, so that a message of Xen in the middle of a line cannot lose one.
 """
 import argparse
@@ -66,7 +66,7 @@ DEFAULTS = {
     "MACHINE": "pc",
     "QEMU_ARGS": "",                # @RUN@ in it: the run's directory
     "BOCHS": "build/bochs/bochs",
-    "TIMEOUT": "300",               # wall seconds; twice that if QEMU's CPUs share a thread; Bochs: four times, of its CPU time
+    "TIMEOUT": "300",               # CPU seconds of each of the emulator's threads; twice that if QEMU's CPUs share one; Bochs: four times
     "FILES": "",                    # put into dom0's /bed/files
     "SEED": "",                     # for scenarios with random operations; default: another one each time
     "ARGS": "",                     # words "name=value" that only the scenario itself knows
@@ -170,6 +170,9 @@ class HostLink:
             else:
                 yield text
 
+    def close(self):
+        self.stream.close()
+
     def keep(self, name, data):
         """Files come packed: every byte takes an exit to the emulator."""
         (self.files / name.removesuffix(".packed")).write_bytes(
@@ -196,6 +199,10 @@ class SerialLog:
             yield text
         self.log.flush()
 
+    def close(self):
+        self.raw.close()
+        self.log.close()
+
 
 class Run:
     """One boot of the bed. run() fills results: a list of (passed, text)."""
@@ -216,7 +223,7 @@ class Run:
         self.cpu = cpu                      # the real CPU for the emulator, if it gets only one
         self.helper = None
         self.port = self.guest_port = 0     # on the host, for its helper; 0: no network
-        self.seconds = 0
+        self.seconds = self.cpu_seconds = 0     # by the clock; the emulator's
 
     # --- preparation ---
 
@@ -240,8 +247,7 @@ class Run:
             shutil.copy(s["XEN_TO"], root / "boot/xen-target")
         shutil.copy(BUILD / "images/domu.cpio", root / "boot/domu.cpio")
         if s["HVM"] == "1":
-            for f in ("hvm.grub", "hvm.disk"):
-                shutil.copy(BUILD / "images" / f, root / "boot" / f)
+            shutil.copy(BUILD / "images/hvm.disk", root / "boot/hvm.disk")
         self.add_tools(root)
         for f in (root / "init", root / "bed/vif", root / "bed/block", root / "bed/ssh"):
             f.chmod(0o755)
@@ -318,6 +324,7 @@ class Run:
         start = time.monotonic()
         limit = self.emulator.limit()
         deadline = None     # once the end, or a panic, was seen
+        last_seen = start   # anything new
         for f in ("serial.raw", "link.raw"):
             (self.dir / f).touch()
         serial = SerialLog(self.dir / "serial.raw", self.dir / "serial.log", start)
@@ -329,18 +336,29 @@ class Run:
         def finish_in(seconds):
             return min(deadline or float("inf"), time.monotonic() + seconds)
 
+        def no_end():
+            """Why there is no use in waiting for the end."""
+            now = time.monotonic()
+            if self.emulator.cpu_seconds(process) > limit:
+                return f"no end after {limit:.0f} s of {self.emulator.NAME}'s CPU time"
+            if now - last_seen > limit:
+                return f"no end: nothing new for {limit:.0f} s"
+            if now - start > 10 * limit:
+                return f"no end after {10 * limit:.0f} s"
+            return None
+
         def is_over():
-            if deadline:
-                return time.monotonic() > deadline
-            return self.emulator.seconds(process, start) > limit
+            return time.monotonic() > deadline if deadline else no_end()
 
         while not (ended and console_ended):
             exited = process.poll() is not None
             for line in link.lines():
+                last_seen = time.monotonic()
                 if self.handle(line):
                     ended = True
                     deadline = finish_in(1)     # for the console's last lines
             for line in serial.lines():
+                last_seen = time.monotonic()
                 if PANIC.search(line) and not trouble:
                     trouble = line.strip()
                     deadline = finish_in(3)     # for the rest of the message
@@ -360,10 +378,12 @@ class Run:
         elif console_ended:
             trouble = "the end came on the console but not over the debug port: did dom0 lose its I/O ports?"
         elif not trouble:
-            trouble = f"{self.emulator.NAME} exited" if exited else f"no end after {limit:.0f} s"
+            trouble = f"{self.emulator.NAME} exited" if exited else no_end()
         if trouble:
             for line in serial.tail:
                 self.on_line("#   " + line)
+        link.close()
+        serial.close()
         return trouble
 
     def run(self):
@@ -385,6 +405,7 @@ class Run:
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             trouble = self.watch(process)
+            self.cpu_seconds = self.emulator.cpu_seconds(process)
         finally:
             process.kill()
             process.wait()
@@ -462,7 +483,7 @@ def main():
         if progress:
             progress.end()
         failed = sum(not ok for ok, _ in run.results)
-        print(f"# {run.name}: {len(run.results) - failed} passed, {failed} failed, {run.seconds:.0f} s, {run.dir}")
+        print(f"# {run.name}: {len(run.results) - failed} passed, {failed} failed, {run.seconds:.0f} s ({run.cpu_seconds:.0f} s of CPU time), {run.dir}")
     sys.exit(0 if passed else 1)
 
 

@@ -16,7 +16,6 @@ INSTRUCTIONS_PER_SECOND = 100_000_000
 BOOT_TIME = 1767225600  # 2026-01-01, by the emulated clock
 # What Bochs says before it exits: a panic, a triple fault in the host.
 FATAL = re.compile(r"Bochs is exiting with the following message:\s*(.*)")
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 CONFIGURATION = """\
 config_interface: textconfig
@@ -91,14 +90,6 @@ class Bochs(Emulator):
     def limit(self):
         """It is that much slower than QEMU."""
         return 4 * super().limit()
-
-    def seconds(self, process, since):
-        """Its own CPU time: it never waits, so that how far it gets does not depend on what else the machine does."""
-        try:
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
-            return 0
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
     def prepare(self, initrd):
         disk = self.run.dir / "boot.img"

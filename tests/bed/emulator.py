@@ -6,6 +6,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = TOP / "build"
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Refused(Exception):
@@ -23,6 +24,7 @@ class Emulator:
     def __init__(self, run):
         self.run = run
         self.settings = run.settings
+        self.taken = 0
         self.settings["DEBUG_PORT"] = f"{self.DEBUG_PORT:#x}"   # for progs/tohost.c
 
     @classmethod
@@ -44,13 +46,17 @@ class Emulator:
         return idlest_cpu() if self.run.cpu is None else self.run.cpu
 
     def limit(self):
-        """After how many seconds the run is ended."""
+        """How many seconds of CPU time it may take, so that what else the machine does ends no run."""
         return float(self.settings["TIMEOUT"])
 
-    def seconds(self, process, since):
-        """How many of them have gone."""
-        del process
-        return time.monotonic() - since
+    def cpu_seconds(self, process):
+        """How many it has taken so far, with all its threads."""
+        try:
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            return self.taken   # it has exited
+        self.taken = (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        return self.taken
 
     def last_words(self):
         """What it said when it exited."""

@@ -67,8 +67,8 @@ class Qemu(Emulator):
         return super().cpu() if self.one_thread(self.settings) else None
 
     def limit(self):
-        """One thread for all CPUs: half of the speed."""
-        return super().limit() * (2 if "thread=single" in self.settings["ACCEL"] else 1)
+        """One thread for all CPUs: half of the speed. A thread each: they count together."""
+        return super().limit() * (2 if "thread=single" in self.settings["ACCEL"] else int(self.settings["SMP"]))
 
     def prepare(self, initrd):
         s = self.settings

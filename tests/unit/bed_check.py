@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What decides in the test bed whether something has passed: guest()'s exit status, and which runs are repeated."""
+"""What decides in the test bed whether something has passed: guest()'s exit status, when a run is ended, and which are repeated."""
 import importlib.machinery
 import importlib.util
 import subprocess
@@ -56,6 +56,34 @@ class Guest(unittest.TestCase):
             self.assertEqual(self.guest(whole[:end])[0], 255, whole[:end])
         for torn in ("@abcd rc=tick 5 7.1\r\n0;\r\n", "@abcd rc=;\r\n", "@abcd rc=1tick 5\r\n", "@abc", "x@abcd rc=0;\r\n"):
             self.assertEqual(self.guest(torn)[0], 255, torn)
+
+
+class Ends(unittest.TestCase):
+    """A shell command for an emulator: what it has to say comes by the serial line and the debug port."""
+
+    def watch(self, command, limit="5"):
+        with tempfile.TemporaryDirectory() as d:
+            run = e2e.bed.Run(TESTS / "e2e/boot.sh", {"SMP": "1", "ACCEL": "tcg", "TIMEOUT": limit})
+            run.dir = Path(d)
+            (run.dir / "files").mkdir()
+            process = subprocess.Popen(["sh", "-c", command], cwd=d)
+            try:
+                return run.watch(process)
+            finally:
+                process.kill()
+                process.wait()
+
+    END = "echo @begin >link.raw; echo ok - fine >>link.raw; echo @end >>link.raw; echo bed: end >serial.raw; sleep 9"
+
+    def test_end(self):
+        self.assertIsNone(self.watch(self.END))
+        # Slow, with something new all the time, and with hardly any CPU time: as on a machine that does other things.
+        self.assertIsNone(self.watch(f"for n in 1 2 3 4; do sleep 0.5; echo $n >>serial.raw; done; {self.END}"))
+
+    def test_no_end(self):
+        self.assertIn("nothing new", self.watch("exec sleep 9", "1"))
+        self.assertIn("CPU time", self.watch("while :; do echo busy >>serial.raw; done", "2"))
+        self.assertIn("exited", self.watch("true"))
 
 
 class Repeats(unittest.TestCase):

@@ -148,12 +148,8 @@ make_guest() {
     shift
     while [ $# -gt 0 ]; do local "$1"; shift; done
 
-    if [ -z "$kernel" ]; then
-        if [ $type = hvm ]; then
-            kernel=/boot/hvm.grub
-        else
-            kernel=/boot/vmlinux-domu ramdisk=/boot/domu.cpio
-        fi
+    if [ -z "$kernel" ] && [ $type != hvm ]; then
+        kernel=/boot/vmlinux-domu ramdisk=/boot/domu.cpio
     fi
     if [ -n "$emulated" ]; then
         console=ttyS0 args="$args xen_nopv"
@@ -163,7 +159,7 @@ make_guest() {
     {
         echo "name=\"$name\""
         echo "type=\"$type\""
-        echo "kernel=\"$kernel\""
+        [ -z "$kernel" ] || echo "kernel=\"$kernel\""
         [ -z "$ramdisk" ] || echo "ramdisk=\"$ramdisk\""
         echo "on_crash=\"preserve\""
         echo "vcpus=$vcpus"
@@ -196,7 +192,7 @@ make_guest() {
             echo "    '-global','rtl8139.romfile=','-global','virtio-net-pci.romfile=']"
             [ -z "$emulated" ] || echo "xen_platform_pci=0"
         fi
-        echo "extra=\"console=$console quiet $args\""
+        [ -z "$kernel" ] || echo "extra=\"console=$console quiet $args\""
         [ -z "$extra" ] || echo "$extra"
     } >/run/bed/$name.cfg
     xl create -q ${paused:+-p} /run/bed/$name.cfg || return 1
