@@ -247,7 +247,8 @@ class Run:
             shutil.copy(s["XEN_TO"], root / "boot/xen-target")
         shutil.copy(BUILD / "images/domu.cpio", root / "boot/domu.cpio")
         if s["HVM"] == "1":
-            shutil.copy(BUILD / "images/hvm.disk", root / "boot/hvm.disk")
+            for f in ("hvm.grub", "hvm.disk"):
+                shutil.copy(BUILD / "images" / f, root / "boot" / f)
         self.add_tools(root)
         for f in (root / "init", root / "bed/vif", root / "bed/block", root / "bed/ssh"):
             f.chmod(0o755)

@@ -1,11 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# mkdisk.sh KERNEL RAMDISK OUT: makes OUT.disk, what HVM guests boot from: GRUB in its first MiB, then the kernel and the
-# initial RAM disk, without a file system. A second disk, each guest's own, holds GRUB's commands (hvm_words in
-# dom0/lib.sh). Given to the device model directly, as "kernel=" and "ramdisk=", the guest would read them byte by byte,
-# which takes minutes in the emulator; and with VMX it would not start: the device model's option ROM reads with "rep insb"
-# right after it has set CR0.PE, in a code segment that real mode has loaded as writable, and Xen's instruction emulator
-# wants an executable one.
+# mkdisk.sh KERNEL RAMDISK OUT: makes what HVM guests boot from. OUT.grub is GRUB in a Linux kernel's clothes,
+# OUT.disk the kernel and the initial RAM disk, without a file system. A second disk, each guest's own, holds GRUB's
+# commands (hvm_words in dom0/lib.sh). Given to the device model directly, as "kernel=" and "ramdisk=", the guest
+# would read them byte by byte, which takes minutes in the emulator.
 set -eu
 
 kernel=$1
@@ -17,15 +15,11 @@ sectors() { echo $((($(stat -c %s "$1") + 511) / 512)); }
 
 mkdir -p "$(dirname "$out")"
 trap 'rm -f "$out.cfg" "$out.core"' EXIT
-first=2048
 cat >"$out.cfg" <<COMMANDS
-set kernel=(hd0)$first+$(sectors "$kernel")
-set ramdisk=(hd0)$((first + $(sectors "$kernel")))+$(sectors "$ramdisk")
+set kernel=(hd0)0+$(sectors "$kernel")
+set ramdisk=(hd0)$(sectors "$kernel")+$(sectors "$ramdisk")
 normal (hd1)0+8
 COMMANDS
 grub-mkimage -d $grub -O i386-pc -p / -c "$out.cfg" -o "$out.core" biosdisk linux normal
-# Both take the next sector for that of GRUB's core, and its beginning for where the core goes on.
-cat $grub/boot.img "$out.core" >"$out.disk"
-[ $(sectors "$out.disk") -le $first ]
-truncate -s $((first * 512)) "$out.disk"
-{ dd if="$kernel" bs=512 conv=sync; dd if="$ramdisk" bs=512 conv=sync; } 2>/dev/null >>"$out.disk"
+cat $grub/lnxboot.img "$out.core" >"$out.grub"
+{ dd if="$kernel" bs=512 conv=sync; dd if="$ramdisk" bs=512 conv=sync; } >"$out.disk" 2>/dev/null

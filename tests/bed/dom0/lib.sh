@@ -148,8 +148,12 @@ make_guest() {
     shift
     while [ $# -gt 0 ]; do local "$1"; shift; done
 
-    if [ -z "$kernel" ] && [ $type != hvm ]; then
-        kernel=/boot/vmlinux-domu ramdisk=/boot/domu.cpio
+    if [ -z "$kernel" ]; then
+        if [ $type = hvm ]; then
+            kernel=/boot/hvm.grub
+        else
+            kernel=/boot/vmlinux-domu ramdisk=/boot/domu.cpio
+        fi
     fi
     if [ -n "$emulated" ]; then
         console=ttyS0 args="$args xen_nopv"
@@ -159,7 +163,7 @@ make_guest() {
     {
         echo "name=\"$name\""
         echo "type=\"$type\""
-        [ -z "$kernel" ] || echo "kernel=\"$kernel\""
+        echo "kernel=\"$kernel\""
         [ -z "$ramdisk" ] || echo "ramdisk=\"$ramdisk\""
         echo "on_crash=\"preserve\""
         echo "vcpus=$vcpus"
@@ -192,7 +196,7 @@ make_guest() {
             echo "    '-global','rtl8139.romfile=','-global','virtio-net-pci.romfile=']"
             [ -z "$emulated" ] || echo "xen_platform_pci=0"
         fi
-        [ -z "$kernel" ] || echo "extra=\"console=$console quiet $args\""
+        echo "extra=\"console=$console quiet $args\""
         [ -z "$extra" ] || echo "$extra"
     } >/run/bed/$name.cfg
     xl create -q ${paused:+-p} /run/bed/$name.cfg || return 1
