@@ -103,7 +103,7 @@ def variants(scenario, long_run=False):
         choices = [[(k, x) for x in (v.split(",") if k in matrix else [v])] for k, v in words.items()]
         for combination in itertools.product(*choices):
             v = {**dict(combination), **{k: os.environ[k] for k in DEFAULTS if os.environ.get(k)}}
-            if v not in found:
+            if with_defaults(v) not in map(with_defaults, found):
                 found.append(v)
     return found or [{k: os.environ[k] for k in DEFAULTS if os.environ.get(k)}]
 
