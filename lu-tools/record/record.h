@@ -10,6 +10,7 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -130,8 +131,10 @@ struct fact {
     char *value;      /* owned by the list */
 };
 
+#define FACTS_MAX 32
+
 struct facts {
-    struct fact fact[32];
+    struct fact fact[FACTS_MAX];
     unsigned int nr;
 };
 
@@ -139,11 +142,25 @@ void facts_add(struct facts *f, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void facts_free(struct facts *f);
 
+struct hooks_how {
+    /* Told of each hook that is not run, and of each that fails, in a sentence with its name. */
+    void (*problem)(const char *text, void *data);
+    void *data;
+    /*
+     * Of hooks that can refuse: the first problem ends it, and so does *stop, which
+     * also ends the hook that runs.  NULL: all are run, come what may.
+     */
+    const volatile sig_atomic_t *stop;
+};
+
 /*
- * Runs the executables of hook @name ("pre-apply", ...) in the order of their names, until one
- * fails: then ECANCELED, and *why names it.
+ * Runs the hooks of @occasion ("pre-apply", ...) in the order of their names.
+ * Returns the number of problems.
  */
-int hooks_run(const char *name, const struct facts *facts, struct record_why *why);
+unsigned int hooks_run(const char *occasion, const struct facts *facts,
+                       const struct hooks_how *how);
+/* Would they all be run?  Runs none. */
+unsigned int hooks_check(const char *occasion, const struct hooks_how *how);
 
 /* ---- notify.c ---- */
 
