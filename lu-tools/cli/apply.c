@@ -29,6 +29,7 @@ struct attempt_data {
     struct journal journal;
     Lu__Manifest *before;       /* the journal's, once begun */
     const Lu__Begin *begin;     /* the journal's */
+    Lu__Staged *staged;         /* owned; what is to be checked, approved and executed */
     Lu__Prediction *prediction; /* owned */
     struct facts facts;
     uint32_t id;
@@ -90,18 +91,13 @@ static enum xenlu_code attempt(struct cli *c, struct attempt_data *d, bool rehea
 static Lu__Plan *make_plan(struct cli *c, const struct attempt_data *d, Lu__Kind kind)
 {
     Lu__Plan *plan = record_alloc(sizeof(*plan));
-    Lu__Staged *staged = staged_read(d->before->host);
 
     lu__plan__init(plan);
     plan->kind = kind;
     plan->timeout_s = c->timeout;
     plan->max_pause_ns = c->max_pause_ms * INT64_C(1000000);
-    if (kind == LU__KIND__UPDATE && staged) {
-        plan->target = staged->target;
-        staged->target = NULL;
-    }
-    if (staged)
-        lu__staged__free_unpacked(staged, NULL);
+    if (d->staged)
+        plan->target = target_copy(d->staged->target);
     plan->prediction = record_alloc(sizeof(*plan->prediction));
     lu__prediction__init(plan->prediction);
     plan->prediction->pause_ns = d->prediction->pause_ns;
@@ -268,18 +264,16 @@ static void compare_prediction(struct cli *c, const struct attempt_data *d)
 
 static void update_facts(struct cli *c, struct attempt_data *d)
 {
-    Lu__Staged *staged = staged_read(d->before->host);
+    const Lu__Target *t = d->staged->target;
 
     base_facts(c, &d->facts);
     facts_add(&d->facts, "VERB", "apply");
     facts_add(&d->facts, "ID", "%u", d->id);
     facts_add(&d->facts, "DOMAINS", "%zu", d->before->n_domains);
-    facts_add(&d->facts, "TARGET", "%s", staged ? staged->target->path : "");
-    facts_add(&d->facts, "TARGET_VERSION", "%s", staged ? staged->target->version : "");
-    facts_add(&d->facts, "TARGET_CHANGESET", "%s", staged ? staged->target->changeset : "");
+    facts_add(&d->facts, "TARGET", "%s", t->path);
+    facts_add(&d->facts, "TARGET_VERSION", "%s", t->version);
+    facts_add(&d->facts, "TARGET_CHANGESET", "%s", t->changeset);
     facts_add(&d->facts, "PREDICTED_PAUSE_NS", "%" PRId64, d->prediction->pause_ns);
-    if (staged)
-        lu__staged__free_unpacked(staged, NULL);
 }
 
 static void outcome_facts(const struct cli *c, struct attempt_data *d)
@@ -348,6 +342,41 @@ static int keep_limit(struct cli *c, struct attempt_data *d)
                          predicted, c->max_pause_ms, d->prediction->basis);
 }
 
+/*
+ * Directly before Xen is asked, with the lock: is that staged what was checked, told to the
+ * hooks and written into the journal?  Xen itself does not tell what it has.
+ */
+static int check_approved(struct cli *c, struct attempt_data *d)
+{
+    Lu__Staged *now = NULL;
+    struct xenlu_status s;
+    bool same;
+
+    if (!xenlu_get_status(c->lu, &s, NULL) && s.staged &&
+        s.generation == d->before->host->generation)
+        now = staged_read(d->before->host);
+    same = now && target_equal(now->target, d->begin->plan->target);
+    if (now)
+        lu__staged__free_unpacked(now, NULL);
+    if (same)
+        return EXIT_DONE;
+    end_not_tried(c, d, "what is staged is not what had been approved");
+
+    return complain_text(c, EXIT_REFUSED, "target-changed", "look at what is staged, and try again",
+                         "what is staged is no longer what was checked; nothing has been tried");
+}
+
+/* Xen was asked for what had been approved; that it is what runs can only be seen now. */
+static void compare_build(struct cli *c, const struct attempt_data *d)
+{
+    const char *approved = d->begin->plan->target->build_id;
+    struct xenlu_status s;
+
+    if (*approved && !xenlu_get_status(c->lu, &s, NULL) && strcmp(approved, s.build_id))
+        warn(c, "the Xen that runs is not the one that was approved: its build id is %s, not %s",
+             s.build_id[0] ? s.build_id : "none", approved);
+}
+
 static int execute(struct cli *c, struct attempt_data *d)
 {
     int rc;
@@ -363,6 +392,9 @@ static int execute(struct cli *c, struct attempt_data *d)
         end_not_tried(c, d, "interrupted before the update");
         return rc;
     }
+    rc = check_approved(c, d);
+    if (rc)
+        return rc;
 
     say(c, "updating: generation %u, Xen %s\n", d->before->host->generation,
         d->before->host->version);
@@ -378,6 +410,7 @@ static int execute(struct cli *c, struct attempt_data *d)
 
     print_result(c, &d->result);
     compare_prediction(c, d);
+    compare_build(c, d);
     rc = end_done(c, d, false);
     staged_write(NULL, NULL, &(struct record_why){0});
 
@@ -436,6 +469,8 @@ static void release(struct attempt_data *d)
         lu__manifest__free_unpacked(d->before, NULL);
     if (d->prediction)
         lu__prediction__free_unpacked(d->prediction, NULL);
+    if (d->staged)
+        lu__staged__free_unpacked(d->staged, NULL);
     facts_free(&d->facts);
     journal_close(&d->journal);
 }
@@ -470,6 +505,12 @@ static int apply(struct cli *c, struct attempt_data *d)
 
     if (rc)
         return rc;
+    d->staged = staged_read(d->before->host);
+    if (!d->staged)
+        return complain_text(
+            c, EXIT_REFUSED, "target-unknown", "xen-liveupdate stage TARGET",
+            "what is staged is not known: it was not xen-liveupdate that did it, or "
+            "that was killed; nothing has been tried");
     catch_signals();
     update_facts(c, d);
     rc = may_update(c, d);

@@ -92,9 +92,11 @@ void release_signals(void);
 int stop_if_interrupted(struct cli *c);
 
 /*
- * The journal, locked, with what had been cut off completed.  Returns an exit code;
- * on EXIT_DONE the caller closes it.
+ * The journal, locked: of all that stage, unstage, rehearse or update, one at a time.
+ * Returns an exit code; on EXIT_DONE the caller closes it.
  */
+int lock_journal(struct cli *c, struct journal *j);
+/* The same, with what had been cut off completed. */
 int open_journal(struct cli *c, struct journal *j);
 /* The same, but as well as it can be done now: read only, or not completed. */
 int read_journal(struct cli *c, struct journal *j);

@@ -7,8 +7,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
+
+#define LOCK_TRIES  10
+#define LOCK_TRY_NS (20 * 1000 * 1000)
 
 /* ---- signals ---- */
 
@@ -51,17 +55,32 @@ int stop_if_interrupted(struct cli *c)
 
 /* ---- the journal ---- */
 
-int open_journal(struct cli *c, struct journal *j)
+int lock_journal(struct cli *c, struct journal *j)
 {
+    struct timespec delay = {.tv_nsec = LOCK_TRY_NS};
     struct record_why why;
-    int rc = journal_open(j, true, &why);
+    int rc;
 
+    /* Who looks at the journal may complete it, and has the lock for that moment. */
+    for (int i = 0; (rc = journal_open(j, true, &why)) == EBUSY && i < LOCK_TRIES; i++)
+        nanosleep(&delay, NULL);
     if (rc == EBUSY)
         return complain_text(c, EXIT_BUSY, "busy", "try again in a moment",
-                             "an update is under way: another xen-liveupdate is at it");
+                             "an update is under way, or a target is being staged: another "
+                             "xen-liveupdate is at it");
     if (rc)
         return complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK, "the journal: %s", why.text);
 
+    return EXIT_DONE;
+}
+
+int open_journal(struct cli *c, struct journal *j)
+{
+    struct record_why why;
+    int rc = lock_journal(c, j);
+
+    if (rc)
+        return rc;
     rc = journal_complete(j, c->lu, &why);
     if (rc) {
         journal_close(j);

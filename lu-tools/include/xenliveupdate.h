@@ -271,6 +271,11 @@ enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result,
  * is filled on success and with XENLU_FAILED.
  * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_FAILED, XENLU_NOT_KNOWN;
  * with all but the last two and XENLU_TIMEOUT nothing has been tried.
+ *
+ * What is executed is what was staged last, by whichever program.  Programs that use
+ * the library beside xen-liveupdate keep out of its way, and it out of theirs, if they hold
+ * its lock from xenlu_stage() to the outcome: flock() of /var/lib/xen/liveupdate/lock.  It
+ * refuses to apply a target that it has not staged itself.
  */
 enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
                             struct xenlu_error *err);

@@ -114,6 +114,9 @@ Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
 int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why);
 /* NULL if nothing is known.  The caller frees it (lu__staged__free_unpacked()). */
 Lu__Staged *staged_read(const Lu__Host *host);
+Lu__Target *target_copy(const Lu__Target *t);
+/* The same file with the same contents, command line and place? */
+bool target_equal(const Lu__Target *a, const Lu__Target *b);
 
 /* ---- predict.c ---- */
 

@@ -754,6 +754,111 @@ static void interrupts(void)
     CU_ASSERT_TRUE(last_is("done"));
 }
 
+/* ---- what was approved is what is executed ---- */
+
+static void die(void)
+{
+    raise(SIGKILL);
+}
+
+static void block_record(void)
+{
+    mkdir("state/staged", 0700);
+}
+
+static void alone(void)
+{
+    struct record_why why;
+    struct journal j;
+
+    /* One lock for all that stage, unstage, rehearse or update; who changes nothing needs none. */
+    ready(1);
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 2);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "busy");
+    CU_ASSERT_EQUAL(CALL("unstage"), 2);
+    CU_ASSERT_EQUAL(CALL("rehearse"), 2);
+    CU_ASSERT_EQUAL(CALL("-n", "stage", "xen"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "unstage"), 0);
+    CU_ASSERT_EQUAL(fake.loads + fake.unloads, 0);
+    journal_close(&j);
+    CU_ASSERT_EQUAL(CALL("stage", "xen"), 0);
+
+    /* What is refused leaves what is staged, and what is known of it. */
+    write_file("not-xen", "something", 9);
+    CU_ASSERT_EQUAL(CALL("stage", "not-xen"), 1);
+    CU_ASSERT_EQUAL(CALL("status"), 0);
+    CU_ASSERT_TRUE(says("target: 4.17.5-test (none), xen\n"));
+
+    /* Killed when Xen has another one: nothing is known of it. */
+    fake.on_load = die;
+    CU_ASSERT_EQUAL(CALL("stage", "xen"), -1);
+    fake.on_load = NULL;
+    CU_ASSERT_EQUAL(fake.query.staged, 1);
+    CU_ASSERT_EQUAL(CALL("-j", "status"), 0);
+    CU_ASSERT_TRUE(json_is_null(at("target")));
+    CU_ASSERT_EQUAL(CALL("apply"), 3);
+
+    /* One that could not be remembered is not staged. */
+    run_command("mkdir state/staged");
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
+    run_command("rmdir state/staged");
+    CU_ASSERT_EQUAL(CALL("unstage"), 0);
+    fake.on_load = block_record;
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
+    fake.on_load = NULL;
+    CU_ASSERT_EQUAL(fake.query.staged, 0);
+}
+
+static void unstage_it(enum fake_stage stage)
+{
+    if (stage == FAKE_IDLE)
+        fake.query.staged = 0;
+}
+
+static void approved(void)
+{
+    /* Somebody else's, of which nothing is known. */
+    fresh(1);
+    write_all_hooks();
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-unknown");
+    CU_ASSERT_EQUAL(CALL("-n", "apply"), 3);
+    CU_ASSERT_TRUE(hooks_said(""));
+    CU_ASSERT_EQUAL(attempts(), 0);
+
+    /* Another one, between the check and the update. */
+    ready(1);
+    write_all_hooks();
+    remember("4.17.7-other", "");
+    run_command("mv state/staged other");
+    remember("4.17.6-new", "");
+    write_command_hook("pre-apply", "", "cp other state/staged");
+    /* What is written down is what was checked, so the update is not made. */
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-changed");
+    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.target.version"), "4.17.6-new");
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply \non-failure refused   \n"));
+    ready(1);
+    fake.on_stage = unstage_it;
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-changed");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+
+    /* Which Xen it was can be seen afterwards. */
+    ready(1);
+    remember("4.17.6-new", "0123abcd");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 0);
+    ready(1);
+    remember("4.17.6-new", "feed");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "its build id is 0123abcd, not feed"));
+}
+
 /* ---- what follows pre-apply ---- */
 
 static enum fake_stage break_at;
@@ -1168,6 +1273,8 @@ int main(void)
         {"a limit for the pause", limit},
         {"rehearsal", rehearsal},
         {"interrupts", interrupts},
+        {"one at a time", alone},
+        {"what was approved", approved},
         {"what follows pre-apply", last_hooks},
         {"hooks that would not be run", bad_hooks},
         {"abort", aborting},
