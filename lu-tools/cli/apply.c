@@ -499,6 +499,20 @@ static int may_update(struct cli *c, struct attempt_data *d)
     return rc;
 }
 
+/* What hooks have shut down or moved away is not what the update may lose. */
+static int retake_manifest(struct cli *c, struct attempt_data *d)
+{
+    Lu__Manifest *m;
+    int rc = take_manifest(c, &m);
+
+    if (rc)
+        return rc;
+    lu__manifest__free_unpacked(d->before, NULL);
+    d->before = m;
+
+    return EXIT_DONE;
+}
+
 static int apply(struct cli *c, struct attempt_data *d)
 {
     int rc = prepare(c, d, false);
@@ -519,6 +533,8 @@ static int apply(struct cli *c, struct attempt_data *d)
             d->before->host->version);
         return EXIT_DONE;
     }
+    if (!rc)
+        rc = retake_manifest(c, d);
     if (!rc)
         rc = begin(c, d, LU__KIND__UPDATE);
     if (!rc)

@@ -894,6 +894,12 @@ static void ready_with_hooks(void (*on_stage)(enum fake_stage))
     fake.on_stage = on_stage;
 }
 
+static void shut_one_down(int signal)
+{
+    (void)signal;
+    fake.nr_domains--;
+}
+
 /* Whatever happens behind pre-apply, one of the other two is run, once, and is told the truth. */
 static void last_hooks(void)
 {
@@ -956,6 +962,15 @@ static void last_hooks(void)
     CU_ASSERT_TRUE(follows(1, "unknown   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "inventory");
     CU_ASSERT_TRUE(last_is("not known"));
+
+    /* What a hook has shut down is not lost. */
+    ready_with_hooks(NULL);
+    signal(SIGUSR1, shut_one_down);
+    write_command_hook("pre-apply", "$XEN_LIVEUPDATE_DOMAINS", "kill -USR1 $PPID");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    signal(SIGUSR1, SIG_DFL);
+    CU_ASSERT_EQUAL(fake.nr_domains, 1);
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 2\npost-apply done 31000000\n"));
 
     /* Those that follow are all run, whichever of them fails. */
     ready(2);
