@@ -915,7 +915,7 @@ static void last_hooks(void)
     CU_ASSERT_TRUE(follows(3, "refused   ", NULL, NULL));
     ready_with_hooks(NULL);
     write_command_hook("pre-apply", "$XEN_LIVEUPDATE_ID $XEN_LIVEUPDATE_DOMAINS",
-                       "kill -INT $PPID; sleep 1000");
+                       "kill -INT $PPID; exec sleep 30 2>/dev/null >&2");
     CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "interrupted");
     CU_ASSERT_EQUAL(attempts(), 0);
