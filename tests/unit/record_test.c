@@ -979,6 +979,13 @@ static void test_hooks_not_run(void)
     mkdir("on-failure", 0755);
     CU_ASSERT_EQUAL_FATAL(symlink("../pre-apply/10-good", "on-failure/linked"), 0);
     CU_ASSERT_EQUAL(run_hooks("on-failure", &facts), 1);
+    /* Nor a good one, if others may have put the link there. */
+    mkdir("post-apply", 0755);
+    CU_ASSERT_EQUAL_FATAL(symlink("/bin/true", "post-apply/linked"), 0);
+    CU_ASSERT_EQUAL(run_hooks("post-apply", &facts), 0);
+    chmod("post-apply", 0777);
+    CU_ASSERT_EQUAL(run_hooks("post-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/post-apply (mode 0777)\n"));
     chmod("pre-apply", 0755);
     chmod(".", 0775);
     CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
