@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,39 +16,31 @@
 
 #include "cli.h"
 
+/* What the hooks behind the event are told. */
+enum outcome {
+    REFUSED, /* nothing has been tried */
+    DONE,    /* another Xen runs, and nothing is missing */
+    FAILED,  /* tried, and everything is as it was */
+    LOST,    /* another Xen runs, and something is missing */
+    UNKNOWN,
+};
+
 struct attempt_data {
     struct journal journal;
     Lu__Manifest *before;       /* the journal's, once begun */
     const Lu__Begin *begin;     /* the journal's */
+    Lu__Staged *staged;         /* owned; what is to be checked, approved and executed */
     Lu__Prediction *prediction; /* owned */
     struct facts facts;
     uint32_t id;
+    bool hooks_began; /* so others have to follow, whatever comes */
+    enum outcome outcome;
     enum xenlu_code code; /* of the attempt */
     struct xenlu_error err;
     struct xenlu_result result;
 };
 
-/* ---- signals and progress ---- */
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-/* Who closes the terminal does not end an update; who interrupts it takes it back if he can. */
-static void catch_signals(void)
-{
-    struct sigaction stop = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
-    sigaction(SIGHUP, &ignore, NULL);
-    sigaction(SIGPIPE, &ignore, NULL);
-}
+/* ---- progress ---- */
 
 struct progress {
     const struct cli *c;
@@ -100,18 +91,13 @@ static enum xenlu_code attempt(struct cli *c, struct attempt_data *d, bool rehea
 static Lu__Plan *make_plan(struct cli *c, const struct attempt_data *d, Lu__Kind kind)
 {
     Lu__Plan *plan = record_alloc(sizeof(*plan));
-    Lu__Staged *staged = staged_read(d->before->host);
 
     lu__plan__init(plan);
     plan->kind = kind;
     plan->timeout_s = c->timeout;
     plan->max_pause_ns = c->max_pause_ms * INT64_C(1000000);
-    if (kind == LU__KIND__UPDATE && staged) {
-        plan->target = staged->target;
-        staged->target = NULL;
-    }
-    if (staged)
-        lu__staged__free_unpacked(staged, NULL);
+    if (d->staged)
+        plan->target = target_copy(d->staged->target);
     plan->prediction = record_alloc(sizeof(*plan->prediction));
     lu__prediction__init(plan->prediction);
     plan->prediction->pause_ns = d->prediction->pause_ns;
@@ -134,11 +120,8 @@ static int begin(struct cli *c, struct attempt_data *d, Lu__Kind kind)
     b->plan = make_plan(c, d, kind);
     b->before = d->before;
     d->before = NULL;
-    catch_signals();
     if (journal_begin(&d->journal, b, &why))
-        return complain_text(c, EXIT_ERROR, "journal",
-                             "make room, or set XEN_LIVEUPDATE_DIR to a directory that can be "
-                             "written",
+        return complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK,
                              "the journal: %s; nothing has been tried", why.text);
     d->begin = b;
     d->before = b->before;
@@ -174,25 +157,37 @@ static void write_end(struct cli *c, struct attempt_data *d, Lu__End *end)
     update_metrics(c, &d->journal);
 }
 
-static void end_failed(struct cli *c, struct attempt_data *d)
+/* Not done: what is known of it.  Without an End whoever asks next finds out. */
+static void end_not_done(struct cli *c, struct attempt_data *d)
 {
-    Lu__End *end;
     struct xenlu_result r;
+    Lu__End *end;
 
-    /* It may still come: whoever asks next will know. */
-    if (d->code == XENLU_TIMEOUT &&
-        (xenlu_get_result(c->lu, &r, NULL) || r.state != XENLU_STATE_FAILED))
+    d->outcome = UNKNOWN;
+    if (d->code == XENLU_NOT_KNOWN)
         return;
-    if (d->code == XENLU_TIMEOUT)
+    if (d->code == XENLU_TIMEOUT) {
+        if (xenlu_get_result(c->lu, &r, NULL) || r.state != XENLU_STATE_FAILED)
+            return;
         d->result = r;
+    }
 
     if (d->code == XENLU_FAILED || d->code == XENLU_TIMEOUT) {
+        d->outcome = FAILED;
         end = new_end(d, LU__OUTCOME__FAILED, d->err.message);
         end->result = journal_result(&d->result);
     } else {
+        d->outcome = REFUSED;
         end = new_end(d, LU__OUTCOME__NOT_TRIED, d->err.message);
     }
     write_end(c, d, end);
+}
+
+/* Begun, and ended before Xen was asked for the update. */
+static void end_not_tried(struct cli *c, struct attempt_data *d, const char *message)
+{
+    d->outcome = REFUSED;
+    write_end(c, d, new_end(d, LU__OUTCOME__NOT_TRIED, message));
 }
 
 /* Returns an exit code: are all still there? */
@@ -204,10 +199,16 @@ static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
     struct record_why why;
     int rc = EXIT_DONE;
 
+    d->outcome = DONE;
     end->result = journal_result(&d->result);
     if (manifest_take(c->lu, &end->after, &why)) {
         rc = complain_text(c, EXIT_ERROR, "inventory", "look at the domains: xl list",
-                           "Xen was updated, but who survived cannot be told: %s", why.text);
+                           "%s, but who survived cannot be told: %s",
+                           rehearsal ? "rehearsed" : "Xen was updated", why.text);
+        d->outcome = UNKNOWN;
+        end->outcome = LU__OUTCOME__NOT_KNOWN;
+        free(end->message);
+        end->message = record_text("done; whether all are there that were before is not known");
     } else {
         manifest_compare(d->before, end->after, &end->missing, &end->n_missing);
     }
@@ -216,15 +217,15 @@ static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
         json_array_append_new(missing, json_string(end->missing[i]));
     }
     json_object_set_new(c->out, "missing", missing);
-    if (end->n_missing)
+    if (end->n_missing) {
         rc = complain_text(c, EXIT_ERROR, "lost", "look at the domains: xl list, xl dmesg",
                            "%s, but not all is there that was there before: %s",
                            rehearsal ? "rehearsed" : "Xen was updated", end->missing[0]);
-    if (rc) {
+        d->outcome = LOST;
         end->outcome = LU__OUTCOME__LOST;
         free(end->message);
         end->message = record_text("not all is there that was there before");
-    } else if (!rehearsal) {
+    } else if (!rc && !rehearsal) {
         say(c, "survivors: all of %zu domains, %zu devices\n", d->before->n_domains,
             d->before->n_devices);
     }
@@ -259,35 +260,56 @@ static void compare_prediction(struct cli *c, const struct attempt_data *d)
         real > 0 ? 100.0 * (predicted - real) / real : 0.0);
 }
 
-static void add_outcome_facts(struct attempt_data *d, const char *outcome)
-{
-    const char *phase = xenlu_phase_name(d->result.phase);
+/* ---- hooks ---- */
 
-    facts_add(&d->facts, "OUTCOME", "%s", outcome);
+static void update_facts(struct cli *c, struct attempt_data *d)
+{
+    const Lu__Target *t = d->staged->target;
+
+    base_facts(c, &d->facts);
+    facts_add(&d->facts, "VERB", "apply");
+    facts_add(&d->facts, "ID", "%u", d->id);
+    facts_add(&d->facts, "DOMAINS", "%zu", d->before->n_domains);
+    facts_add(&d->facts, "TARGET", "%s", t->path);
+    facts_add(&d->facts, "TARGET_VERSION", "%s", t->version);
+    facts_add(&d->facts, "TARGET_CHANGESET", "%s", t->changeset);
+    facts_add(&d->facts, "PREDICTED_PAUSE_NS", "%" PRId64, d->prediction->pause_ns);
+}
+
+static void outcome_facts(const struct cli *c, struct attempt_data *d)
+{
+    static const char *const names[] = {[REFUSED] = "refused",
+                                        [DONE] = "done",
+                                        [FAILED] = "failed",
+                                        [LOST] = "lost",
+                                        [UNKNOWN] = "unknown"};
+    const json_t *error = json_object_get(c->out, "error");
+    const char *phase = xenlu_phase_name(d->result.phase);
+    bool failed = d->outcome == FAILED;
+
+    facts_add(&d->facts, "OUTCOME", "%s", names[d->outcome]);
     facts_add(&d->facts, "PAUSE_NS", "%" PRId64, d->result.pause_ns);
-    if (d->code) {
-        facts_add(&d->facts, "ERROR", "%s", d->err.message);
-        facts_add(&d->facts, "PHASE", "%s", d->code == XENLU_FAILED && phase ? phase : "");
-        facts_add(&d->facts, "RESOURCE", "%s", d->code == XENLU_FAILED ? d->result.resource : "");
-        if (d->err.domid != XENLU_NO_DOMAIN)
-            facts_add(&d->facts, "DOMAIN", "%u", d->err.domid);
-        else
-            facts_add(&d->facts, "DOMAIN", "%s", "");
-    }
+    if (!error)
+        return;
+    facts_add(&d->facts, "ERROR", "%s", json_string_value(json_object_get(error, "message")));
+    facts_add(&d->facts, "PHASE", "%s", failed && phase ? phase : "");
+    facts_add(&d->facts, "RESOURCE", "%s", failed ? d->result.resource : "");
+    if (failed && d->result.domid != XENLU_NO_DOMAIN)
+        facts_add(&d->facts, "DOMAIN", "%u", d->result.domid);
+    else
+        facts_add(&d->facts, "DOMAIN", "%s", "");
+}
+
+/* Once for each run of pre-apply, an interrupted one included. */
+static void run_last_hooks(struct cli *c, struct attempt_data *d)
+{
+    if (!d->hooks_began)
+        return;
+    outcome_facts(c, d);
+    run_post_hooks(c, d->outcome == DONE ? "post-apply" : "on-failure", &d->facts);
 }
 
 /* ---- the attempt ---- */
-
-/* An interrupt holds until Xen is asked for the update: nothing has happened yet. */
-static int stop_if_interrupted(struct cli *c, struct attempt_data *d)
-{
-    if (!interrupted)
-        return EXIT_DONE;
-    write_end(c, d, new_end(d, LU__OUTCOME__NOT_TRIED, "interrupted before the update"));
-
-    return complain_text(c, EXIT_ERROR, "interrupted", "",
-                         "interrupted before the update; nothing has been tried");
-}
 
 /* With a limit to keep: rehearses and predicts.  EXIT_DONE: it will be kept. */
 static int keep_limit(struct cli *c, struct attempt_data *d)
@@ -297,7 +319,7 @@ static int keep_limit(struct cli *c, struct attempt_data *d)
 
     d->code = attempt(c, d, true);
     if (d->code && d->code != XENLU_UNSUPPORTED) {
-        end_failed(c, d);
+        end_not_done(c, d);
         return complain(c, &d->err);
     }
     if (!d->code) {
@@ -311,13 +333,48 @@ static int keep_limit(struct cli *c, struct attempt_data *d)
         return EXIT_DONE;
 
     format_ms(predicted, sizeof(predicted), d->prediction->pause_ns);
-    write_end(c, d, new_end(d, LU__OUTCOME__NOT_TRIED, "the pause would be longer than allowed"));
+    end_not_tried(c, d, "the pause would be longer than allowed");
 
     return complain_text(c, EXIT_REFUSED, "pause-too-long",
                          "allow a longer pause, or have fewer domains",
                          "the pause would be %s, longer than the %u ms that are allowed (%s); "
                          "nothing has been tried",
                          predicted, c->max_pause_ms, d->prediction->basis);
+}
+
+/*
+ * Directly before Xen is asked, with the lock: is that staged what was checked, told to the
+ * hooks and written into the journal?  Xen itself does not tell what it has.
+ */
+static int check_approved(struct cli *c, struct attempt_data *d)
+{
+    Lu__Staged *now = NULL;
+    struct xenlu_status s;
+    bool same;
+
+    if (!xenlu_get_status(c->lu, &s, NULL) && s.staged &&
+        s.generation == d->before->host->generation)
+        now = staged_read(d->before->host);
+    same = now && target_equal(now->target, d->begin->plan->target);
+    if (now)
+        lu__staged__free_unpacked(now, NULL);
+    if (same)
+        return EXIT_DONE;
+    end_not_tried(c, d, "what is staged is not what had been approved");
+
+    return complain_text(c, EXIT_REFUSED, "target-changed", "look at what is staged, and try again",
+                         "what is staged is no longer what was checked; nothing has been tried");
+}
+
+/* Xen was asked for what had been approved; that it is what runs can only be seen now. */
+static void compare_build(struct cli *c, const struct attempt_data *d)
+{
+    const char *approved = d->begin->plan->target->build_id;
+    struct xenlu_status s;
+
+    if (*approved && !xenlu_get_status(c->lu, &s, NULL) && strcmp(approved, s.build_id))
+        warn(c, "the Xen that runs is not the one that was approved: its build id is %s, not %s",
+             s.build_id[0] ? s.build_id : "none", approved);
 }
 
 static int execute(struct cli *c, struct attempt_data *d)
@@ -329,7 +386,13 @@ static int execute(struct cli *c, struct attempt_data *d)
         if (rc)
             return rc;
     }
-    rc = stop_if_interrupted(c, d);
+    /* An interrupt holds until Xen is asked for the update: nothing has happened yet. */
+    rc = stop_if_interrupted(c);
+    if (rc) {
+        end_not_tried(c, d, "interrupted before the update");
+        return rc;
+    }
+    rc = check_approved(c, d);
     if (rc)
         return rc;
 
@@ -341,133 +404,17 @@ static int execute(struct cli *c, struct attempt_data *d)
         json_object_set_new(c->out, "result", json_result(&d->result));
     if (d->code) {
         rc = complain(c, &d->err);
-        end_failed(c, d);
-        add_outcome_facts(d, "failed");
-        run_post_hook(c, "on-failure", &d->facts);
+        end_not_done(c, d);
         return rc;
     }
 
     print_result(c, &d->result);
     compare_prediction(c, d);
+    compare_build(c, d);
     rc = end_done(c, d, false);
-    add_outcome_facts(d, rc ? "lost" : "done");
-    run_post_hook(c, rc ? "on-failure" : "post-apply", &d->facts);
     staged_write(NULL, NULL, &(struct record_why){0});
 
     return rc;
-}
-
-/* The journal, the manifest and a prediction. */
-static int prepare(struct cli *c, struct attempt_data *d)
-{
-    int rc = open_journal(c, &d->journal);
-
-    if (rc)
-        return rc;
-    rc = take_manifest(c, &d->before);
-    if (rc)
-        return rc;
-    predict(d, NULL);
-    d->id = journal_next_id(&d->journal);
-
-    return EXIT_DONE;
-}
-
-static void release(struct attempt_data *d)
-{
-    if (d->before && !d->begin)
-        lu__manifest__free_unpacked(d->before, NULL);
-    if (d->prediction)
-        lu__prediction__free_unpacked(d->prediction, NULL);
-    facts_free(&d->facts);
-    journal_close(&d->journal);
-}
-
-static void update_facts(struct cli *c, struct attempt_data *d)
-{
-    Lu__Staged *staged = staged_read(d->before->host);
-
-    base_facts(c, &d->facts);
-    facts_add(&d->facts, "VERB", "apply");
-    facts_add(&d->facts, "ID", "%u", d->id);
-    facts_add(&d->facts, "DOMAINS", "%zu", d->before->n_domains);
-    facts_add(&d->facts, "TARGET", "%s", staged ? staged->target->path : "");
-    facts_add(&d->facts, "TARGET_VERSION", "%s", staged ? staged->target->version : "");
-    facts_add(&d->facts, "TARGET_CHANGESET", "%s", staged ? staged->target->changeset : "");
-    facts_add(&d->facts, "PREDICTED_PAUSE_NS", "%" PRId64, d->prediction->pause_ns);
-    if (staged)
-        lu__staged__free_unpacked(staged, NULL);
-}
-
-/* Everything before the first side effect. */
-static int may_update(struct cli *c, struct attempt_data *d)
-{
-    int rc = run_pre_hook(c, "pre-check", &d->facts);
-
-    if (!rc)
-        rc = check_domains(c, stderr, d->before);
-    if (rc == EXIT_REFUSED && !json_object_get(c->out, "error"))
-        return complain_text(c, rc, "refused", "xen-liveupdate check lists all reasons",
-                             "the check refuses; nothing has been tried");
-    if (!rc && c->dry_run)
-        tell_prediction(c, d);
-    if (!rc && !c->dry_run)
-        rc = run_pre_hook(c, "pre-apply", &d->facts);
-
-    return rc;
-}
-
-static int apply(struct cli *c, struct attempt_data *d)
-{
-    int rc = prepare(c, d);
-
-    if (rc)
-        return rc;
-    update_facts(c, d);
-    rc = may_update(c, d);
-    if (rc)
-        return rc;
-    if (c->dry_run) {
-        say(c, "would update: generation %u, Xen %s\n", d->before->host->generation,
-            d->before->host->version);
-        return EXIT_DONE;
-    }
-    rc = begin(c, d, LU__KIND__UPDATE);
-
-    return rc ? rc : execute(c, d);
-}
-
-static int rehearse(struct cli *c, struct attempt_data *d)
-{
-    Lu__Result *r;
-    int rc = prepare(c, d);
-
-    if (rc)
-        return rc;
-    if (c->dry_run) {
-        tell_prediction(c, d);
-        say(c, "would rehearse\n");
-        return EXIT_DONE;
-    }
-    rc = begin(c, d, LU__KIND__REHEARSAL);
-    if (rc)
-        return rc;
-
-    d->code = attempt(c, d, true);
-    if (!d->code || d->code == XENLU_FAILED)
-        json_object_set_new(c->out, "result", json_result(&d->result));
-    if (d->code) {
-        rc = complain(c, &d->err);
-        end_failed(c, d);
-        return rc;
-    }
-    print_result(c, &d->result);
-    r = journal_result(&d->result);
-    predict(d, r);
-    lu__result__free_unpacked(r, NULL);
-    tell_prediction(c, d);
-
-    return end_done(c, d, true);
 }
 
 /* Xen is not asked: it might be ready by then, and go ahead without an entry in the journal. */
@@ -495,14 +442,147 @@ static int is_ready(struct cli *c, bool rehearsal)
     return EXIT_DONE;
 }
 
-static int run(struct cli *c, bool rehearsal)
+/* The lock, the journal, the manifest and a prediction. */
+static int prepare(struct cli *c, struct attempt_data *d, bool rehearsal)
 {
-    struct attempt_data d = {.journal = {.lock = -1}};
     int rc = is_ready(c, rehearsal);
+
+    if (!rc)
+        rc = open_journal(c, &d->journal);
+    /* Once more: from here on nobody else stages or updates. */
+    if (!rc)
+        rc = is_ready(c, rehearsal);
+    if (rc)
+        return rc;
+    rc = take_manifest(c, &d->before);
+    if (rc)
+        return rc;
+    predict(d, NULL);
+    d->id = journal_next_id(&d->journal);
+
+    return EXIT_DONE;
+}
+
+static void release(struct attempt_data *d)
+{
+    if (d->before && !d->begin)
+        lu__manifest__free_unpacked(d->before, NULL);
+    if (d->prediction)
+        lu__prediction__free_unpacked(d->prediction, NULL);
+    if (d->staged)
+        lu__staged__free_unpacked(d->staged, NULL);
+    facts_free(&d->facts);
+    journal_close(&d->journal);
+}
+
+/* Everything before the first side effect. */
+static int may_update(struct cli *c, struct attempt_data *d)
+{
+    int rc = check_hooks(c);
+
+    if (!rc)
+        rc = run_pre_hooks(c, "pre-check", &d->facts);
+    if (!rc)
+        rc = check_domains(c, stderr, d->before);
+    if (rc == EXIT_REFUSED && !json_object_get(c->out, "error"))
+        return complain_text(c, rc, "refused", "xen-liveupdate check lists all reasons",
+                             "the check refuses; nothing has been tried");
+    if (!rc)
+        rc = stop_if_interrupted(c);
+    if (!rc && c->dry_run)
+        tell_prediction(c, d);
+    if (!rc && !c->dry_run) {
+        d->hooks_began = true;
+        rc = run_pre_hooks(c, "pre-apply", &d->facts);
+    }
+
+    return rc;
+}
+
+/* What hooks have shut down or moved away is not what the update may lose. */
+static int retake_manifest(struct cli *c, struct attempt_data *d)
+{
+    Lu__Manifest *m;
+    int rc = take_manifest(c, &m);
 
     if (rc)
         return rc;
-    rc = (rehearsal ? rehearse : apply)(c, &d);
+    lu__manifest__free_unpacked(d->before, NULL);
+    d->before = m;
+
+    return EXIT_DONE;
+}
+
+static int apply(struct cli *c, struct attempt_data *d)
+{
+    int rc = prepare(c, d, false);
+
+    if (rc)
+        return rc;
+    d->staged = staged_read(d->before->host);
+    if (!d->staged)
+        return complain_text(
+            c, EXIT_REFUSED, "target-unknown", "xen-liveupdate stage TARGET",
+            "what is staged is not known: it was not xen-liveupdate that did it, or "
+            "that was killed; nothing has been tried");
+    catch_signals();
+    update_facts(c, d);
+    rc = may_update(c, d);
+    if (!rc && c->dry_run) {
+        say(c, "would update: generation %u, Xen %s\n", d->before->host->generation,
+            d->before->host->version);
+        return EXIT_DONE;
+    }
+    if (!rc)
+        rc = retake_manifest(c, d);
+    if (!rc)
+        rc = begin(c, d, LU__KIND__UPDATE);
+    if (!rc)
+        rc = execute(c, d);
+    run_last_hooks(c, d);
+
+    return rc;
+}
+
+static int rehearse(struct cli *c, struct attempt_data *d)
+{
+    Lu__Result *r;
+    int rc = prepare(c, d, true);
+
+    if (rc)
+        return rc;
+    if (c->dry_run) {
+        tell_prediction(c, d);
+        say(c, "would rehearse\n");
+        return EXIT_DONE;
+    }
+    catch_signals();
+    rc = begin(c, d, LU__KIND__REHEARSAL);
+    if (rc)
+        return rc;
+
+    d->code = attempt(c, d, true);
+    if (!d->code || d->code == XENLU_FAILED)
+        json_object_set_new(c->out, "result", json_result(&d->result));
+    if (d->code) {
+        rc = complain(c, &d->err);
+        end_not_done(c, d);
+        return rc;
+    }
+    print_result(c, &d->result);
+    r = journal_result(&d->result);
+    predict(d, r);
+    lu__result__free_unpacked(r, NULL);
+    tell_prediction(c, d);
+
+    return end_done(c, d, true);
+}
+
+static int run(struct cli *c, bool rehearsal)
+{
+    struct attempt_data d = {.journal = {.lock = -1}, .result.pause_ns = -1};
+    int rc = (rehearsal ? rehearse : apply)(c, &d);
+
     release(&d);
 
     return rc;

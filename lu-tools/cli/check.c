@@ -165,9 +165,14 @@ int verb_check(struct cli *c)
         return complain(c, &err);
     json_object_set_new(c->out, "status", json_status(&status));
 
+    rc = check_hooks(c);
+    if (rc)
+        return rc;
+    catch_signals();
     base_facts(c, &facts);
     facts_add(&facts, "VERB", "check");
-    rc = run_pre_hook(c, "pre-check", &facts);
+    rc = run_pre_hooks(c, "pre-check", &facts);
+    release_signals();
     facts_free(&facts);
     if (rc)
         return rc;

@@ -9,6 +9,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 #include <stdio.h>
@@ -25,6 +26,8 @@ enum {
     EXIT_BUSY = 2,    /* try again */
     EXIT_REFUSED = 3, /* by the check: nothing has been tried */
 };
+
+#define ADVICE_DISK "make room, or set XEN_LIVEUPDATE_DIR to a directory that can be written"
 
 struct cli {
     bool json, quiet, verbose, dry_run;
@@ -77,10 +80,23 @@ json_t *json_attempt(const struct attempt *a);
 
 /* ---- common.c: what several verbs do ---- */
 
+/* SIGINT, SIGQUIT or SIGTERM has come since catch_signals(). */
+extern volatile sig_atomic_t interrupted;
 /*
- * The journal, locked, with what had been cut off completed.  Returns an exit code;
- * on EXIT_DONE the caller closes it.
+ * Who closes the terminal does not end what is under way; who interrupts it takes it
+ * back, if that can be.
  */
+void catch_signals(void);
+void release_signals(void);
+/* Before anything has been tried: an error if interrupted. */
+int stop_if_interrupted(struct cli *c);
+
+/*
+ * The journal, locked: of all that stage, unstage, rehearse or update, one at a time.
+ * Returns an exit code; on EXIT_DONE the caller closes it.
+ */
+int lock_journal(struct cli *c, struct journal *j);
+/* The same, with what had been cut off completed. */
 int open_journal(struct cli *c, struct journal *j);
 /* The same, but as well as it can be done now: read only, or not completed. */
 int read_journal(struct cli *c, struct journal *j);
@@ -90,10 +106,12 @@ int take_manifest(struct cli *c, Lu__Manifest **m);
 void update_metrics(struct cli *c, const struct journal *j);
 /* Facts that every hook gets. */
 void base_facts(struct cli *c, struct facts *f);
-/* A pre-hook: its failure refuses. */
-int run_pre_hook(struct cli *c, const char *name, const struct facts *f);
-/* A hook behind the event: its failure is a warning. */
-void run_post_hook(struct cli *c, const char *name, const struct facts *f);
+/* Would all hooks be run?  Refuses if one would not that could have refused; others: a warning. */
+int check_hooks(struct cli *c);
+/* Hooks that can refuse: the first one that fails does. */
+int run_pre_hooks(struct cli *c, const char *occasion, const struct facts *f);
+/* Hooks behind the event: all are run, and what is wrong with one is a warning. */
+void run_post_hooks(struct cli *c, const char *occasion, const struct facts *f);
 /* Asks every resource; refusals go to @to as text.  EXIT_DONE if there are none. */
 int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names);
 Lu__Target *target_message(const char *path, const struct xenlu_target *t);

@@ -1,27 +1,86 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What several verbs do: the journal, manifests, hooks, metrics, the check.
+ * What several verbs do: signals, the journal, manifests, hooks, metrics, the check.
  */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
 
-#define ADVICE_DISK "make room, or set XEN_LIVEUPDATE_DIR to a directory that can be written"
+#define LOCK_TRIES  10
+#define LOCK_TRY_NS (20 * 1000 * 1000)
+
+/* ---- signals ---- */
+
+volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+void catch_signals(void)
+{
+    struct sigaction stop = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGQUIT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGHUP, &ignore, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+void release_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+}
+
+int stop_if_interrupted(struct cli *c)
+{
+    if (!interrupted)
+        return EXIT_DONE;
+
+    return complain_text(c, EXIT_ERROR, "interrupted", "", "interrupted; nothing has been tried");
+}
+
+/* ---- the journal ---- */
+
+int lock_journal(struct cli *c, struct journal *j)
+{
+    struct timespec delay = {.tv_nsec = LOCK_TRY_NS};
+    struct record_why why;
+    int rc;
+
+    /* Who looks at the journal may complete it, and has the lock for that moment. */
+    for (int i = 0; (rc = journal_open(j, true, &why)) == EBUSY && i < LOCK_TRIES; i++)
+        nanosleep(&delay, NULL);
+    if (rc == EBUSY)
+        return complain_text(c, EXIT_BUSY, "busy", "try again in a moment",
+                             "an update is under way, or a target is being staged: another "
+                             "xen-liveupdate is at it");
+    if (rc)
+        return complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK, "the journal: %s", why.text);
+
+    return EXIT_DONE;
+}
 
 int open_journal(struct cli *c, struct journal *j)
 {
     struct record_why why;
-    int rc = journal_open(j, true, &why);
+    int rc = lock_journal(c, j);
 
-    if (rc == EBUSY)
-        return complain_text(c, EXIT_BUSY, "busy", "try again in a moment",
-                             "an update is under way: another xen-liveupdate is at it");
     if (rc)
-        return complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK, "the journal: %s", why.text);
-
+        return rc;
     rc = journal_complete(j, c->lu, &why);
     if (rc) {
         journal_close(j);
@@ -87,23 +146,51 @@ void base_facts(struct cli *c, struct facts *f)
     facts_add(f, "STAGED", "%u", s.staged);
 }
 
-int run_pre_hook(struct cli *c, const char *name, const struct facts *f)
+static void first_problem(const char *text, void *data)
 {
-    struct record_why why;
+    struct record_why *why = data;
 
-    if (!hooks_run(name, f, &why))
-        return EXIT_DONE;
-
-    return complain_text(c, EXIT_REFUSED, "hook", "see what the hook says",
-                         "%s; nothing has been tried", why.text);
+    if (!why->text[0])
+        snprintf(why->text, sizeof(why->text), "%s", text);
 }
 
-void run_post_hook(struct cli *c, const char *name, const struct facts *f)
+static void warn_problem(const char *text, void *data)
 {
-    struct record_why why;
+    warn(data, "%s", text);
+}
 
-    if (hooks_run(name, f, &why))
-        warn(c, "%s", why.text);
+int check_hooks(struct cli *c)
+{
+    static const char *const refuse[] = {"pre-check", "pre-apply"};
+    static const char *const follow[] = {"post-apply", "on-failure"};
+    struct record_why why = {0};
+
+    for (size_t i = 0; i < sizeof(refuse) / sizeof(refuse[0]); i++)
+        if (hooks_check(refuse[i], &(struct hooks_how){.problem = first_problem, .data = &why}))
+            return complain_text(c, EXIT_REFUSED, "hook",
+                                 "mend it, or take it out of the directory",
+                                 "%s; nothing has been tried", why.text);
+    for (size_t i = 0; i < sizeof(follow) / sizeof(follow[0]); i++)
+        hooks_check(follow[i], &(struct hooks_how){.problem = warn_problem, .data = c});
+
+    return EXIT_DONE;
+}
+
+int run_pre_hooks(struct cli *c, const char *occasion, const struct facts *f)
+{
+    struct record_why why = {0};
+    struct hooks_how how = {.problem = first_problem, .data = &why, .stop = &interrupted};
+
+    if (hooks_run(occasion, f, &how) && !interrupted)
+        return complain_text(c, EXIT_REFUSED, "hook", "see what the hook says",
+                             "%s; nothing has been tried", why.text);
+
+    return stop_if_interrupted(c);
+}
+
+void run_post_hooks(struct cli *c, const char *occasion, const struct facts *f)
+{
+    hooks_run(occasion, f, &(struct hooks_how){.problem = warn_problem, .data = c});
 }
 
 /* ---- check ---- */

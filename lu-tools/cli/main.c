@@ -3,11 +3,13 @@
  * xen-liveupdate: options, verbs, exit codes.
  */
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "table.h"
@@ -244,12 +246,25 @@ static void print_json(struct cli *c, const char *verb, int rc)
     printf("\n");
 }
 
+/* Else a file of ours would become standard output or error, and be written to. */
+static void open_standard_files(void)
+{
+    int fd;
+
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct cli c = {.timeout = DEFAULT_TIMEOUT, .format = "text"};
     const struct verb_row *verb;
-    int rc, met = parse_options(&c, argc, argv);
+    int rc, met;
 
+    open_standard_files();
+    met = parse_options(&c, argc, argv);
     if (met == -2)
         return EXIT_DONE;
     if (met < 0 || optind == argc) {

@@ -74,9 +74,10 @@ enum xenlu_code {
     XENLU_REGION_TOO_SMALL, /* size_needed tells what would do */
 
     /* The update. */
-    XENLU_REFUSED, /* the check found something that cannot be carried */
-    XENLU_FAILED,  /* tried, undone, domains go on: see the result */
-    XENLU_TIMEOUT, /* no outcome in time; it may still come */
+    XENLU_REFUSED,   /* the check found something that cannot be carried */
+    XENLU_FAILED,    /* tried, undone, domains go on: see the result */
+    XENLU_TIMEOUT,   /* no outcome in time; it may still come */
+    XENLU_NOT_KNOWN, /* begun, and then Xen could not be asked */
 };
 
 struct xenlu_error {
@@ -268,7 +269,13 @@ enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result,
  * @timeout seconds (0: wait for ever) after it has been taken back if that was
  * still possible.  Does not check first: see xenlu_check().  *result (may be NULL)
  * is filled on success and with XENLU_FAILED.
- * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_FAILED.
+ * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_FAILED, XENLU_NOT_KNOWN;
+ * with all but the last two and XENLU_TIMEOUT nothing has been tried.
+ *
+ * What is executed is what was staged last, by whichever program.  Programs that use
+ * the library beside xen-liveupdate keep out of its way, and it out of theirs, if they hold
+ * its lock from xenlu_stage() to the outcome: flock() of /var/lib/xen/liveupdate/lock.  It
+ * refuses to apply a target that it has not staged itself.
  */
 enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
                             struct xenlu_error *err);

@@ -38,6 +38,7 @@ static const char *const names[] = {
     [XENLU_REFUSED] = "refused",
     [XENLU_FAILED] = "failed",
     [XENLU_TIMEOUT] = "timeout",
+    [XENLU_NOT_KNOWN] = "not-known",
 };
 
 #define ADVICE_XEN    "take the \"xen\" or \"xen.gz\" of a Xen built with CONFIG_LIVEUPDATE=y"

@@ -222,6 +222,7 @@ static enum xenlu_code run(struct xenlu *lu, uint32_t op_nr, enum xenlu_state wa
 {
     struct xen_liveupdate op = {.op = op_nr};
     struct xen_liveupdate_query query;
+    struct xenlu_error why_not;
     struct xenlu_result own;
     struct lu_kexec_why why;
     enum xenlu_code code = xenlu_query(lu, &query, err);
@@ -242,7 +243,15 @@ static enum xenlu_code run(struct xenlu *lu, uint32_t op_nr, enum xenlu_state wa
         return xenlu_fail_kexec(err, &why);
     }
 
-    return wait_outcome(lu, query.generation, wanted, timeout, result ? result : &own, err);
+    code = wait_outcome(lu, query.generation, wanted, timeout, result ? result : &own, &why_not);
+    if (code && code != XENLU_FAILED && code != XENLU_TIMEOUT)
+        return xenlu_fail(err, XENLU_NOT_KNOWN, why_not.errnum, "ask xen-liveupdate result",
+                          "Xen took the attempt, and then did not tell what became of it: %.384s",
+                          why_not.message);
+    if (code && err)
+        *err = why_not;
+
+    return code;
 }
 
 void xenlu_set_progress(struct xenlu *lu, xenlu_progress_fn *progress, void *data)

@@ -313,9 +313,11 @@ int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_w
 
     staged_path(path, sizeof(path));
     if (!target) {
-        if (unlink(path) && errno != ENOENT)
-            return record_fail(why, errno, "%s: cannot be removed: %s", path, strerror(errno));
-        return 0;
+        if (unlink(path))
+            rc = errno == ENOENT ? 0 : errno;
+        else
+            rc = record_sync_directory(path);
+        return rc ? record_fail(why, rc, "%s: cannot be removed: %s", path, strerror(rc)) : 0;
     }
 
     rc = make_directory(dir);
@@ -357,4 +359,41 @@ Lu__Staged *staged_read(const Lu__Host *host)
     }
 
     return s;
+}
+
+/* The caller frees it. */
+static uint8_t *target_pack(const Lu__Target *t, size_t *size)
+{
+    uint8_t *data;
+
+    *size = lu__target__get_packed_size(t);
+    data = record_alloc(*size + 1);
+    lu__target__pack(t, data);
+
+    return data;
+}
+
+Lu__Target *target_copy(const Lu__Target *t)
+{
+    size_t size;
+    uint8_t *data = target_pack(t, &size);
+    Lu__Target *copy = lu__target__unpack(NULL, size, data);
+
+    free(data);
+    if (!copy)
+        abort();
+
+    return copy;
+}
+
+bool target_equal(const Lu__Target *a, const Lu__Target *b)
+{
+    size_t size_a, size_b;
+    uint8_t *data_a = target_pack(a, &size_a), *data_b = target_pack(b, &size_b);
+    bool equal = size_a == size_b && !memcmp(data_a, data_b, size_a);
+
+    free(data_a);
+    free(data_b);
+
+    return equal;
 }

@@ -10,6 +10,7 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -113,6 +114,9 @@ Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
 int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why);
 /* NULL if nothing is known.  The caller frees it (lu__staged__free_unpacked()). */
 Lu__Staged *staged_read(const Lu__Host *host);
+Lu__Target *target_copy(const Lu__Target *t);
+/* The same file with the same contents, command line and place? */
+bool target_equal(const Lu__Target *a, const Lu__Target *b);
 
 /* ---- predict.c ---- */
 
@@ -130,8 +134,10 @@ struct fact {
     char *value;      /* owned by the list */
 };
 
+#define FACTS_MAX 32
+
 struct facts {
-    struct fact fact[32];
+    struct fact fact[FACTS_MAX];
     unsigned int nr;
 };
 
@@ -139,11 +145,25 @@ void facts_add(struct facts *f, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void facts_free(struct facts *f);
 
+struct hooks_how {
+    /* Told of each hook that is not run, and of each that fails, in a sentence with its name. */
+    void (*problem)(const char *text, void *data);
+    void *data;
+    /*
+     * Of hooks that can refuse: the first problem ends it, and so does *stop, which
+     * also ends the hook that runs.  NULL: all are run, come what may.
+     */
+    const volatile sig_atomic_t *stop;
+};
+
 /*
- * Runs the executables of hook @name ("pre-apply", ...) in the order of their names, until one
- * fails: then ECANCELED, and *why names it.
+ * Runs the hooks of @occasion ("pre-apply", ...) in the order of their names.
+ * Returns the number of problems.
  */
-int hooks_run(const char *name, const struct facts *facts, struct record_why *why);
+unsigned int hooks_run(const char *occasion, const struct facts *facts,
+                       const struct hooks_how *how);
+/* Would they all be run?  Runs none. */
+unsigned int hooks_check(const char *occasion, const struct hooks_how *how);
 
 /* ---- notify.c ---- */
 

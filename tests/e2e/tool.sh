@@ -8,6 +8,8 @@ HOOKS=/run/bed/hooks
 export XEN_LIVEUPDATE_HOOKS=$HOOKS XEN_LIVEUPDATE_METRICS=/run/bed/metrics
 
 before() {
+    # Images made by an ordinary user have his files, and hooks are root's from the root directory on.
+    chown 0:0 / /run
     start_xen
     make_guest g1 memory=128
     make_guest g2 vcpus=2 memory=128 vif=1
@@ -100,8 +102,18 @@ refused() {
     mv $HOOKS/pre-apply/10-no $HOOKS/pre-check/
     verb check-hook 3 "nothing has been tried" check
     rm $HOOKS/pre-check/10-no
+    # A file that would not be run stops it before the others are run.
+    printf '#!/bin/sh\nexit 0\n' >$HOOKS/pre-apply/20-forgotten
+    verb apply-bad-hook 3 "20-forgotten: not executable; nothing has been tried" apply
+    verb check-bad-hook 3 "20-forgotten: not executable; nothing has been tried" check
+    rm $HOOKS/pre-apply/20-forgotten
     verb apply-dry 0 "^would update" -n apply
+    printf '#!/bin/sh\necho "drained" >>/run/bed/drain\n' >$HOOKS/pre-apply/10-drain
+    printf '#!/bin/sh\necho "$XEN_LIVEUPDATE_OUTCOME" >>/run/bed/drain\n' >$HOOKS/on-failure/10-note
+    chmod 755 $HOOKS/pre-apply/10-drain $HOOKS/on-failure/10-note
     verb apply-limit 3 "longer than the 1 ms that are allowed" apply --max-pause 1
+    check_equal "what pre-apply did is told to be undone" "$(tr '\n' ' ' </run/bed/drain)" "drained refused drained refused "
+    rm $HOOKS/pre-apply/10-drain $HOOKS/on-failure/10-note
     check "nothing has happened" sh -c 'xen-liveupdate status | grep "^generation: 0"'
     check "the history says so" text 0 "update *not tried" history
 }
@@ -133,6 +145,7 @@ after() {
         grep '^predicted pause: .*([+-][0-9]* % against the real one)$' /run/bed/update.out
     check "the survivors are counted" grep "^survivors: all of 4 domains" /run/bed/update.out
     check_equal "the hook is told of the success" "$(cat /run/bed/success)" "done 0"
+    check "it is the Xen that was approved" sh -c '! grep -q "is not the one that was approved" /run/bed/update.out'
     check "metrics: done" metric 'last_result{outcome="done"}' 1
     check "metrics: generation" metric generation 1
     verb result 0 "^last update: .*done" result

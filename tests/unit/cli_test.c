@@ -53,6 +53,7 @@ static void redirect(const char *name, int flags, int to)
 }
 
 static const char *stdout_name = "out";
+static bool close_stderr;
 
 /* The words up to NULL; returns the exit code, -1: it was ended by a signal. */
 static int call(const char *word, ...)
@@ -73,6 +74,8 @@ static int call(const char *word, ...)
         redirect("/dev/null", O_RDONLY, STDIN_FILENO);
         redirect(stdout_name, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
         redirect("err", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+        if (close_stderr)
+            close(STDERR_FILENO);
         setvbuf(stdout, NULL, _IOFBF, 1 << 16);
         exit(xen_liveupdate_main(argc, argv));
     }
@@ -149,6 +152,7 @@ static int start(void)
     setenv("XEN_LIVEUPDATE_HOOKS", "hooks", 1);
     setenv("XEN_LIVEUPDATE_METRICS", "metrics", 1);
     setenv("TZ", "UTC", 1);
+    umask(022);
 
     return 0;
 }
@@ -182,8 +186,33 @@ static void fresh(uint32_t nr_domains)
     write_file("xen", &image, sizeof(image));
 }
 
-/* A hook that writes its name and @words to "log". */
-static void write_hook(const char *when, const char *words, int rc)
+/* What xen-liveupdate knows of the target that fake_reset() has staged. */
+static void remember(const char *version, const char *build_id)
+{
+    Lu__Target target = LU__TARGET__INIT;
+    struct record_why why;
+    Lu__Manifest *m;
+    struct xenlu *lu;
+
+    target.path = "xen";
+    target.version = (char *)version;
+    target.build_id = (char *)build_id;
+    CU_ASSERT_EQUAL_FATAL(xenlu_open(&lu, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(manifest_take(lu, &m, &why), 0);
+    CU_ASSERT_EQUAL_FATAL(staged_write(m->host, &target, &why), 0);
+    lu__manifest__free_unpacked(m, NULL);
+    xenlu_close(lu);
+}
+
+/* The same, and an update can be made. */
+static void ready(uint32_t nr_domains)
+{
+    fresh(nr_domains);
+    remember("4.17.6-new", "");
+}
+
+/* A hook that runs @command after it has written its name and @words to "log". */
+static void write_command_hook(const char *when, const char *words, const char *command)
 {
     char path[128];
     FILE *f;
@@ -192,9 +221,18 @@ static void write_hook(const char *when, const char *words, int rc)
     mkdir(path, 0700);
     snprintf(path, sizeof(path), "hooks/%s/10-test", when);
     f = fopen(path, "w");
-    fprintf(f, "#!/bin/sh\necho \"$XEN_LIVEUPDATE_HOOK %s\" >>log\nexit %d\n", words, rc);
+    fprintf(f, "#!/bin/sh\ncd %s\necho \"$XEN_LIVEUPDATE_HOOK %s\" >>log\n%s\n", dir, words,
+            command);
     fclose(f);
     chmod(path, 0755);
+}
+
+static void write_hook(const char *when, const char *words, int rc)
+{
+    char command[32];
+
+    snprintf(command, sizeof(command), "exit %d", rc);
+    write_command_hook(when, words, command);
 }
 
 static void write_all_hooks(void)
@@ -265,7 +303,7 @@ static void usage(void)
         {"fault", "nonsense"},
     };
 
-    fresh(1);
+    ready(1);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 1);
         CU_ASSERT_NOT_EQUAL(strlen(err), 0);
@@ -483,7 +521,7 @@ static void update(void)
 
 static void refused(void)
 {
-    fresh(2);
+    ready(2);
     write_all_hooks();
     fake_refuse(1, EOPNOTSUPP, "grant", "for a test");
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
@@ -504,7 +542,7 @@ static void refused(void)
 
 static void fails(void)
 {
-    fresh(2);
+    ready(2);
     write_all_hooks();
     fake.fails = true;
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
@@ -540,7 +578,7 @@ static void lose_one(enum fake_stage stage)
 
 static void loses(void)
 {
-    fresh(3);
+    ready(3);
     write_all_hooks();
     fake.on_stage = lose_one;
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
@@ -553,7 +591,7 @@ static void loses(void)
 
 static void too_late(void)
 {
-    fresh(1);
+    ready(1);
     fake.stuck = FAKE_SAVE;
     CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "timeout");
@@ -568,7 +606,7 @@ static void too_late(void)
     CU_ASSERT_TRUE(last_is("done"));
     CU_ASSERT_TRUE(json_is_true(at("attempts.0.end.afterwards")));
 
-    fresh(1);
+    ready(1);
     fake.stuck = FAKE_SCHEDULED;
     CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
     CU_ASSERT_TRUE(last_is("failed"));
@@ -579,7 +617,7 @@ static void busy(void)
     struct record_why why;
     struct journal j;
 
-    fresh(1);
+    ready(1);
     setenv("XEN_LIVEUPDATE_DIR", "state", 1);
     CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 2);
@@ -602,7 +640,7 @@ static void busy(void)
 
 static void limit(void)
 {
-    fresh(1);
+    ready(1);
     CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "1"), 3);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "pause-too-long");
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
@@ -614,7 +652,7 @@ static void limit(void)
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("prediction.basis"), "this rehearsal"));
 
-    fresh(2);
+    ready(2);
     fake.fails = true;
     CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
@@ -658,7 +696,7 @@ static void send_signal(enum fake_stage stage)
 
 static void interrupt(enum fake_stage stage, uint32_t op, int nr)
 {
-    fresh(1);
+    ready(1);
     write_all_hooks();
     fake.on_stage = send_signal;
     signal_at = stage;
@@ -716,6 +754,278 @@ static void interrupts(void)
     CU_ASSERT_TRUE(last_is("done"));
 }
 
+/* ---- what was approved is what is executed ---- */
+
+static void die(void)
+{
+    raise(SIGKILL);
+}
+
+static void block_record(void)
+{
+    mkdir("state/staged", 0700);
+}
+
+static void alone(void)
+{
+    struct record_why why;
+    struct journal j;
+
+    /* One lock for all that stage, unstage, rehearse or update; who changes nothing needs none. */
+    ready(1);
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 2);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "busy");
+    CU_ASSERT_EQUAL(CALL("unstage"), 2);
+    CU_ASSERT_EQUAL(CALL("rehearse"), 2);
+    CU_ASSERT_EQUAL(CALL("-n", "stage", "xen"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "unstage"), 0);
+    CU_ASSERT_EQUAL(fake.loads + fake.unloads, 0);
+    journal_close(&j);
+    CU_ASSERT_EQUAL(CALL("stage", "xen"), 0);
+
+    /* What is refused leaves what is staged, and what is known of it. */
+    write_file("not-xen", "something", 9);
+    CU_ASSERT_EQUAL(CALL("stage", "not-xen"), 1);
+    CU_ASSERT_EQUAL(CALL("status"), 0);
+    CU_ASSERT_TRUE(says("target: 4.17.5-test (none), xen\n"));
+
+    /* Killed when Xen has another one: nothing is known of it. */
+    fake.on_load = die;
+    CU_ASSERT_EQUAL(CALL("stage", "xen"), -1);
+    fake.on_load = NULL;
+    CU_ASSERT_EQUAL(fake.query.staged, 1);
+    CU_ASSERT_EQUAL(CALL("-j", "status"), 0);
+    CU_ASSERT_TRUE(json_is_null(at("target")));
+    CU_ASSERT_EQUAL(CALL("apply"), 3);
+
+    /* One that could not be remembered is not staged. */
+    run_command("mkdir state/staged");
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
+    run_command("rmdir state/staged");
+    CU_ASSERT_EQUAL(CALL("unstage"), 0);
+    fake.on_load = block_record;
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
+    fake.on_load = NULL;
+    CU_ASSERT_EQUAL(fake.query.staged, 0);
+}
+
+static void unstage_it(enum fake_stage stage)
+{
+    if (stage == FAKE_IDLE)
+        fake.query.staged = 0;
+}
+
+static void approved(void)
+{
+    /* Somebody else's, of which nothing is known. */
+    fresh(1);
+    write_all_hooks();
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-unknown");
+    CU_ASSERT_EQUAL(CALL("-n", "apply"), 3);
+    CU_ASSERT_TRUE(hooks_said(""));
+    CU_ASSERT_EQUAL(attempts(), 0);
+
+    /* Another one, between the check and the update. */
+    ready(1);
+    write_all_hooks();
+    remember("4.17.7-other", "");
+    run_command("mv state/staged other");
+    remember("4.17.6-new", "");
+    write_command_hook("pre-apply", "", "cp other state/staged");
+    /* What is written down is what was checked, so the update is not made. */
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-changed");
+    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.target.version"), "4.17.6-new");
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply \non-failure refused   \n"));
+    ready(1);
+    fake.on_stage = unstage_it;
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-changed");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+
+    /* Which Xen it was can be seen afterwards. */
+    ready(1);
+    remember("4.17.6-new", "0123abcd");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 0);
+    ready(1);
+    remember("4.17.6-new", "feed");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "its build id is 0123abcd, not feed"));
+}
+
+/* ---- what follows pre-apply ---- */
+
+static enum fake_stage break_at;
+static int break_op;
+
+static void break_xen(enum fake_stage stage)
+{
+    if (stage == break_at) {
+        fake.fail_op = break_op;
+        fake.error = EIO;
+    }
+}
+
+/* Applies with these words; it ends with this exit code, and this is what hooks said. */
+static bool follows(int rc, const char *said, const char *word, const char *argument)
+{
+    char wanted[128];
+    int found = CALL("-j", "apply", word, argument);
+
+    if (found != rc)
+        fprintf(stderr, "\n    exit code %d: %s", found, err);
+    snprintf(wanted, sizeof(wanted), "pre-check apply\npre-apply 1 2\non-failure %s\n", said);
+    fake.on_stage = NULL;
+    fake.error = 0;
+
+    return hooks_said(wanted) && found == rc;
+}
+
+static void ready_with_hooks(void (*on_stage)(enum fake_stage))
+{
+    ready(2);
+    write_all_hooks();
+    fake.on_stage = on_stage;
+}
+
+static void shut_one_down(int signal)
+{
+    (void)signal;
+    fake.nr_domains--;
+}
+
+/* Whatever happens behind pre-apply, one of the other two is run, once, and is told the truth. */
+static void last_hooks(void)
+{
+    ready_with_hooks(NULL);
+    CU_ASSERT_TRUE(follows(3, "refused   ", "--max-pause", "1"));
+    ready_with_hooks(NULL);
+    fake.fails = true;
+    CU_ASSERT_TRUE(follows(1, "failed save grant 1", "--max-pause", "10000"));
+
+    /* The hooks themselves: one that fails, one that is interrupted, in a group of its own. */
+    ready_with_hooks(NULL);
+    write_hook("pre-apply", "$XEN_LIVEUPDATE_ID $XEN_LIVEUPDATE_DOMAINS", 1);
+    CU_ASSERT_TRUE(follows(3, "refused   ", NULL, NULL));
+    ready_with_hooks(NULL);
+    write_command_hook("pre-apply", "$XEN_LIVEUPDATE_ID $XEN_LIVEUPDATE_DOMAINS",
+                       "kill -INT $PPID; exec sleep 30 2>/dev/null >&2");
+    CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "interrupted");
+    CU_ASSERT_EQUAL(attempts(), 0);
+
+    /* Interrupted in the rehearsal; in the update, in time. */
+    ready_with_hooks(send_signal);
+    signal_at = FAKE_IDLE;
+    signal_op = XEN_LIVEUPDATE_rehearse;
+    signal_nr = SIGQUIT;
+    CU_ASSERT_TRUE(follows(1, "refused   ", "--max-pause", "10000"));
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    ready_with_hooks(send_signal);
+    signal_at = FAKE_SCHEDULED;
+    signal_op = XEN_LIVEUPDATE_execute;
+    CU_ASSERT_TRUE(follows(1, "failed idle  ", NULL, NULL));
+
+    /* An error of the tool itself; one of Xen, before it took the update. */
+    ready_with_hooks(NULL);
+    write_command_hook("pre-apply", "$XEN_LIVEUPDATE_ID $XEN_LIVEUPDATE_DOMAINS",
+                       "rm -f state/journal; mkdir state/journal");
+    CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    ready_with_hooks(NULL);
+    fake.fail_op = XEN_LIVEUPDATE_execute;
+    fake.error = EIO;
+    CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
+    CU_ASSERT_TRUE(last_is("not tried"));
+
+    /* Begun, and then it is not known: neither failed nor not tried. */
+    ready_with_hooks(NULL);
+    fake.stuck = FAKE_SAVE;
+    CU_ASSERT_TRUE(follows(1, "unknown   ", "--timeout", "1"));
+    CU_ASSERT_TRUE(last_is("under way"));
+    ready_with_hooks(break_xen);
+    break_at = FAKE_CHECK;
+    break_op = XEN_LIVEUPDATE_result;
+    CU_ASSERT_TRUE(follows(1, "unknown   ", NULL, NULL));
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "not-known");
+    CU_ASSERT_TRUE(last_is("under way"));
+    ready_with_hooks(break_xen);
+    break_at = FAKE_SETTLE;
+    break_op = XEN_LIVEUPDATE_inventory;
+    CU_ASSERT_TRUE(follows(1, "unknown   ", NULL, NULL));
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "inventory");
+    CU_ASSERT_TRUE(last_is("not known"));
+
+    /* What a hook has shut down is not lost. */
+    ready_with_hooks(NULL);
+    signal(SIGUSR1, shut_one_down);
+    write_command_hook("pre-apply", "$XEN_LIVEUPDATE_DOMAINS", "kill -USR1 $PPID");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    signal(SIGUSR1, SIG_DFL);
+    CU_ASSERT_EQUAL(fake.nr_domains, 1);
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 2\npost-apply done 31000000\n"));
+
+    /* Those that follow are all run, whichever of them fails. */
+    ready(2);
+    write_hook("post-apply", "$XEN_LIVEUPDATE_OUTCOME", 1);
+    run_command("sed 's/10-test/20-test/; s/exit 1/exit 2/' hooks/post-apply/10-test "
+                ">hooks/post-apply/20-test && chmod 755 hooks/post-apply/20-test");
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_TRUE(hooks_said("post-apply done\npost-apply done\n"));
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 2);
+}
+
+/* A hook that would not be run refuses before anything has begun, or is told at once. */
+static void bad_hooks(void)
+{
+    static const char *const refuse[] = {"pre-check", "pre-apply"};
+    struct stat st;
+
+    for (size_t i = 0; i < 2; i++) {
+        char path[64];
+
+        ready_with_hooks(NULL);
+        snprintf(path, sizeof(path), "hooks/%s/10-test", refuse[i]);
+        chmod(path, 0644);
+        CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+        CU_ASSERT_STRING_EQUAL(text_at("error.code"), "hook");
+        CU_ASSERT_PTR_NOT_NULL(strstr(text_at("error.message"), "/10-test: not executable; "));
+        CU_ASSERT_EQUAL(CALL("-n", "apply"), 3);
+        CU_ASSERT_EQUAL(CALL("check"), 3);
+        CU_ASSERT_TRUE(hooks_said(""));
+        CU_ASSERT_EQUAL(attempts(), 0);
+    }
+    ready_with_hooks(NULL);
+    chmod("hooks/on-failure/10-test", 0644);
+    CU_ASSERT_EQUAL(CALL("-j", "check"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "/on-failure/10-test: not executable"));
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "/on-failure/10-test: not executable"));
+
+    /* What hooks say is lost if nobody hears it; it does not go into a file of ours. */
+    ready_with_hooks(NULL);
+    write_command_hook("pre-apply", "", "echo said; echo said >&2");
+    close_stderr = true;
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    close_stderr = false;
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply \npost-apply done 31000000\n"));
+    CU_ASSERT_TRUE(!stat("state/lock", &st) && !st.st_size);
+
+    setenv("XEN_LIVEUPDATE_HOOK_TIMEOUT", "soon", 1);
+    fake.query.staged = 1;
+    remember("4.17.6-new", "");
+    CU_ASSERT_EQUAL(CALL("apply"), 3);
+    CU_ASSERT_TRUE(complains("XEN_LIVEUPDATE_HOOK_TIMEOUT=soon: not a number of seconds"));
+    unsetenv("XEN_LIVEUPDATE_HOOK_TIMEOUT");
+}
+
 static void aborting(void)
 {
     fresh(1);
@@ -739,7 +1049,7 @@ static void history(void)
     struct journal j;
     FILE *f;
 
-    fresh(2);
+    ready(2);
     CU_ASSERT_EQUAL(CALL("apply"), 0);
     CU_ASSERT_EQUAL(CALL("rehearse"), 0);
     CU_ASSERT_EQUAL(CALL("history"), 0);
@@ -773,9 +1083,10 @@ static void warnings(void)
     FILE *f;
 
     /* Two at once: damage, and metrics that cannot be written. */
-    fresh(1);
+    ready(1);
     CU_ASSERT_EQUAL(CALL("apply"), 0);
     fake.query.staged = 1;
+    remember("4.17.6-new", "");
     write_hook("post-apply", "bad", 1);
     run_command("rm metrics/xen_liveupdate.prom && mkdir metrics/xen_liveupdate.prom");
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
@@ -791,13 +1102,13 @@ static void warnings(void)
 
 static void report(void)
 {
-    fresh(1);
+    ready(1);
     CU_ASSERT_EQUAL(CALL("report"), 1);
     fake.stuck = FAKE_SAVE;
     CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 1);
     CU_ASSERT_EQUAL(CALL("-j", "report"), 1);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-result");
-    fresh(1);
+    ready(1);
     CU_ASSERT_EQUAL(CALL("apply"), 0);
     CU_ASSERT_EQUAL(CALL("report"), 0);
     CU_ASSERT_TRUE(says("update 1: done\n") && says("pause: 31.000 ms\n"));
@@ -815,6 +1126,7 @@ static void time_line(void)
     fake.stage = FAKE_IDLE;
     fake.query.phase = XEN_LIVEUPDATE_PHASE_idle;
     fake.query.generation = fake.result.generation = 1;
+    strcpy(fake.version, "4.17.6-new");
     fake.result.state = XEN_LIVEUPDATE_STATE_done;
     fake.result.pause_ns = 31000000;
     for (int i = 0; i < 16; i++)
@@ -976,6 +1288,10 @@ int main(void)
         {"a limit for the pause", limit},
         {"rehearsal", rehearsal},
         {"interrupts", interrupts},
+        {"one at a time", alone},
+        {"what was approved", approved},
+        {"what follows pre-apply", last_hooks},
+        {"hooks that would not be run", bad_hooks},
         {"abort", aborting},
         {"history", history},
         {"warnings", warnings},

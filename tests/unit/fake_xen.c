@@ -130,6 +130,8 @@ enum lu_kexec_error lu_xen_load(struct lu_xen *xen, const struct lu_plan *plan,
     (void)xen, (void)plan, (void)why;
     fake.loads++;
     fake.query.staged = 1;
+    if (fake.on_load)
+        fake.on_load();
 
     return LU_KEXEC_OK;
 }

@@ -56,6 +56,7 @@ struct fake_xen {
     /* What was asked for. */
     unsigned int calls[16]; /* by sub-command */
     unsigned int loads, unloads;
+    void (*on_load)(void); /* called when it has another target */
     uint32_t fault_phase, fault_resource, fault_hits;
 };
 

@@ -90,6 +90,21 @@ static size_t read_text(const char *name, char *text, size_t size)
     return n;
 }
 
+/* Of a file anywhere, as it is read: files in /proc have no length. */
+static size_t read_file_size(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char text[256];
+    size_t n = 0;
+
+    if (f) {
+        n = fread(text, 1, sizeof(text), f);
+        fclose(f);
+    }
+
+    return n;
+}
+
 /* ---- helpers ---- */
 
 static void remove_dir(void)
@@ -107,6 +122,7 @@ static int start(void)
     if (!mkdtemp(dir) || setenv("XEN_LIVEUPDATE_DIR", dir, 1) || chdir(dir))
         return 1;
     signal(SIGXFSZ, SIG_IGN);
+    umask(022);
     fake_reset(3);
 
     return xenlu_open(&lu, NULL);
@@ -826,64 +842,320 @@ static void write_hook(const char *when, const char *name, const char *text, mod
     chmod(path, mode);
 }
 
+static char problems[2048];
+static volatile sig_atomic_t stop_hooks;
+static bool post; /* come what may */
+
+static void note_problem(const char *text, void *data)
+{
+    (void)data;
+    snprintf(problems + strlen(problems), sizeof(problems) - strlen(problems), "%s\n", text);
+}
+
+static unsigned int run_hooks(const char *occasion, const struct facts *facts)
+{
+    struct hooks_how how = {.problem = note_problem, .stop = post ? NULL : &stop_hooks};
+
+    problems[0] = '\0';
+
+    return facts ? hooks_run(occasion, facts, &how) : hooks_check(occasion, &how);
+}
+
+static bool has_problem(const char *text)
+{
+    bool found = strstr(problems, text);
+
+    if (!found)
+        fprintf(stderr, "\n    no problem: %s\n%s", text, problems);
+
+    return found;
+}
+
+static void remove_hooks(void)
+{
+    char command[256];
+
+    snprintf(command, sizeof(command),
+             "cd '%s' && rm -rf pre-check pre-apply post-apply on-failure out", dir);
+    if (system(command))
+        abort();
+}
+
 static void test_hooks(void)
 {
     struct facts facts = {0};
-    struct record_why why;
     char path[160], text[64] = "";
-    int saved[1];
 
     setenv("XEN_LIVEUPDATE_HOOKS", dir, 1);
     facts_add(&facts, "OUT", "%s/out", dir);
-    CU_ASSERT_EQUAL(hooks_run("pre-check", &facts, &why), 0); /* no directory */
+    CU_ASSERT_EQUAL(run_hooks("pre-check", &facts), 0); /* no directory */
 
     write_hook("pre-apply", "20-b", "echo b $XEN_LIVEUPDATE_HOOK >>$XEN_LIVEUPDATE_OUT", 0755);
     write_hook("pre-apply", "10-a", "echo a >>$XEN_LIVEUPDATE_OUT", 0755);
-    write_hook("pre-apply", "15-no.sh~", "echo no >>$XEN_LIVEUPDATE_OUT", 0755);
+    write_hook("pre-apply", "15-no~", "echo no >>$XEN_LIVEUPDATE_OUT", 0755);
     write_hook("pre-apply", "README", "echo readme >>$XEN_LIVEUPDATE_OUT", 0644);
-    CU_ASSERT_EQUAL(hooks_run("pre-apply", &facts, &why), 0);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", NULL), 0);
+    CU_ASSERT_EQUAL(read_text("out", text, sizeof(text)), 0);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 0);
     read_text("out", text, sizeof(text));
     CU_ASSERT_STRING_EQUAL(text, "a\nb pre-apply\n");
 
-    /* The first one that fails is the last one. */
+    /* Of those that can refuse the first one that fails is the last one; of others none is. */
     unlink("out");
     write_hook("pre-apply", "15-fails", "exit 3", 0755);
-    CU_ASSERT_EQUAL(hooks_run("pre-apply", &facts, &why), ECANCELED);
-    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "/15-fails failed with exit code 3"));
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/15-fails failed with exit code 3"));
     read_text("out", text, sizeof(text));
     CU_ASSERT_STRING_EQUAL(text, "a\n");
+    unlink("out");
+    post = true;
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    read_text("out", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "a\nb pre-apply\n");
+    post = false;
     write_hook("pre-apply", "15-fails", "kill -9 $$", 0755);
-    CU_ASSERT_EQUAL(hooks_run("pre-apply", &facts, &why), ECANCELED);
-    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "ended by signal 9"));
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("ended by signal 9"));
     write_hook("on-failure", "bad", "", 0755);
     snprintf(path, sizeof(path), "sed -i 's,#!/bin/sh,#!/nowhere,' %s/on-failure/bad", dir);
     CU_ASSERT_EQUAL_FATAL(system(path), 0);
-    saved[0] = dup(STDERR_FILENO);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(freopen("/dev/null", "w", stderr));
-    CU_ASSERT_EQUAL(hooks_run("on-failure", &facts, &why), ECANCELED);
-    dup2(saved[0], STDERR_FILENO);
-    close(saved[0]);
+    CU_ASSERT_EQUAL(run_hooks("on-failure", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/bad: cannot be run: No such file or directory"));
+
+    /* A link is as good as the file. */
+    remove_hooks();
+    write_hook("on-failure", "hook", "echo linked >$XEN_LIVEUPDATE_OUT", 0755);
+    mkdir("post-apply", 0755);
+    CU_ASSERT_EQUAL_FATAL(symlink("../on-failure/hook", "post-apply/linked"), 0);
+    CU_ASSERT_EQUAL(run_hooks("post-apply", &facts), 0);
+    read_text("out", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "linked\n");
+    remove_hooks();
     facts_free(&facts);
 }
 
-/* Hooks get nothing on standard input, and what they say goes to standard error. */
+/* A file that looks like a hook and would not be run is named, with the reason. */
+static void test_hooks_not_run(void)
+{
+    static const char *const left[] = {"10-a.dpkg-new", "10-a.dpkg-old", "10-a.ucf-dist",
+                                       "10-a.rpmsave",  ".hidden",       "10-a~"};
+    struct facts facts = {0};
+    char text[8];
+
+    facts_add(&facts, "OUT", "%s/out", dir);
+    write_hook("pre-apply", "10-good", "echo ran >$XEN_LIVEUPDATE_OUT", 0755);
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+        write_hook("pre-apply", left[i], "", 0644);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", NULL), 0);
+
+    write_hook("pre-apply", "20-mode", "", 0644);
+    write_hook("pre-apply", "20-group", "", 0775);
+    write_hook("pre-apply", "20-world", "", 0757);
+    write_hook("pre-apply", "20-suffix.sh", "", 0755);
+    write_hook("pre-apply", "20-b.dpkg", "", 0755);
+    mkdir("pre-apply/20-directory", 0755);
+    CU_ASSERT_EQUAL_FATAL(symlink("/nowhere", "pre-apply/20-link"), 0);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", NULL), 7);
+    CU_ASSERT_TRUE(has_problem("/20-mode: not executable\n"));
+    CU_ASSERT_TRUE(has_problem("/20-group: others than its owner may write to "));
+    CU_ASSERT_TRUE(has_problem("/20-group (mode 0775)\n"));
+    CU_ASSERT_TRUE(has_problem("/20-world (mode 0757)\n"));
+    CU_ASSERT_TRUE(has_problem("/20-suffix.sh: a name with other characters than "));
+    CU_ASSERT_TRUE(has_problem("/20-b.dpkg: a name with other characters than "));
+    CU_ASSERT_TRUE(has_problem("/20-directory: no regular file\n"));
+    CU_ASSERT_TRUE(has_problem("/20-link: a link to what is not there\n"));
+    /* Behind the event the others are run. */
+    post = true;
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 7);
+    post = false;
+    CU_ASSERT_EQUAL(read_text("out", text, sizeof(text)), 4);
+
+    /* Not in a directory into which others may write, nor behind a link into one. */
+    remove_hooks();
+    write_hook("pre-apply", "10-good", "echo ran >$XEN_LIVEUPDATE_OUT", 0755);
+    chmod("pre-apply", 01777);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/pre-apply (mode 1777)\n"));
+    mkdir("on-failure", 0755);
+    CU_ASSERT_EQUAL_FATAL(symlink("../pre-apply/10-good", "on-failure/linked"), 0);
+    CU_ASSERT_EQUAL(run_hooks("on-failure", &facts), 1);
+    /* Nor a good one, if others may have put the link there. */
+    mkdir("post-apply", 0755);
+    CU_ASSERT_EQUAL_FATAL(symlink("/bin/true", "post-apply/linked"), 0);
+    CU_ASSERT_EQUAL(run_hooks("post-apply", &facts), 0);
+    chmod("post-apply", 0777);
+    CU_ASSERT_EQUAL(run_hooks("post-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/post-apply (mode 0777)\n"));
+    chmod("pre-apply", 0755);
+    chmod(".", 0775);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    chmod(".", 0700);
+    if (!geteuid()) {
+        CU_ASSERT_EQUAL_FATAL(chown("pre-apply/10-good", 1, -1), 0);
+        CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+        CU_ASSERT_TRUE(has_problem("/10-good belongs to user 1, not to root\n"));
+        CU_ASSERT_EQUAL_FATAL(chown("pre-apply/10-good", 0, -1), 0);
+        CU_ASSERT_EQUAL_FATAL(chown("pre-apply", 1, -1), 0);
+        CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+        CU_ASSERT_TRUE(has_problem("/pre-apply belongs to user 1, not to root\n"));
+        CU_ASSERT_EQUAL_FATAL(chown("pre-apply", 0, -1), 0);
+    }
+    CU_ASSERT_EQUAL(read_text("out", text, sizeof(text)), 0);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 0);
+
+    /* Nor is a directory passed over that is not there but for its name. */
+    remove_hooks();
+    CU_ASSERT_EQUAL_FATAL(symlink("/nowhere", "pre-apply"), 0);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/pre-apply cannot be listed: No such file or directory\n"));
+    remove_hooks();
+    facts_free(&facts);
+}
+
+/* Hooks get what they are promised, and nothing of whoever called. */
 static void test_hook_files(void)
 {
     struct facts facts = {0};
-    struct record_why why;
-    char text[64];
-    int in = dup(STDIN_FILENO), err = dup(STDERR_FILENO);
+    char text[1024];
+    int in = dup(STDIN_FILENO), err = dup(STDERR_FILENO), leaked;
+    sigset_t blocked, before;
+    FILE *f;
 
-    write_hook("post-apply", "files", "cat; echo said", 0755);
+    /* Nothing on standard input; what they say goes to standard error. */
+    write_hook("post-apply", "files", "cat; echo said; ls -l /proc/self/fd | grep -c leaked", 0755);
     CU_ASSERT_PTR_NOT_NULL_FATAL(freopen("/proc/self/status", "r", stdin));
     CU_ASSERT_PTR_NOT_NULL_FATAL(freopen("said", "w", stderr));
-    CU_ASSERT_EQUAL(hooks_run("post-apply", &facts, &why), 0);
+    leaked = open("leaked", O_RDWR | O_CREAT, 0600);
+    run_hooks("post-apply", &facts);
+    close(leaked);
     dup2(in, STDIN_FILENO);
     dup2(err, STDERR_FILENO);
     close(in);
     close(err);
     read_text("said", text, sizeof(text));
-    CU_ASSERT_STRING_EQUAL(text, "said\n");
+    CU_ASSERT_STRING_EQUAL(text, "said\n0\n");
+    remove_hooks();
+
+    /* A clean environment; the settings of these tools are in it. */
+    facts_add(&facts, "OUT", "%s/out", dir);
+    setenv("LD_LIBRARY_PATH", "/evil", 1);
+    setenv("XEN_LIVEUPDATE_STRANGE", "x", 1);
+    write_hook("post-apply", "environment",
+               "{ env -u PWD -u OLDPWD -u SHLVL -u _ | cut -d= -f1 | sort | tr '\\n' ' '\n"
+               "echo \"$PATH $(pwd) $(umask)\"; } >$XEN_LIVEUPDATE_OUT",
+               0755);
+    CU_ASSERT_EQUAL(run_hooks("post-apply", &facts), 0);
+    unsetenv("LD_LIBRARY_PATH");
+    unsetenv("XEN_LIVEUPDATE_STRANGE");
+    read_text("out", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "PATH XEN_LIVEUPDATE_DIR XEN_LIVEUPDATE_HOOK XEN_LIVEUPDATE_HOOKS "
+                                 "XEN_LIVEUPDATE_OUT "
+                                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin / "
+                                 "0022\n");
+    remove_hooks();
+
+    /* Signals (to 28; libc has two of its own behind) as a new process has them; its own group. */
+    sigfillset(&blocked);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN);
+    /* Not the shell, which unblocks signals itself. */
+    write_hook("post-apply", "signals", "", 0755);
+    f = fopen("post-apply/signals", "w");
+    fputs("#!/usr/bin/awk -f\n"
+          "BEGIN {\n"
+          "    out = ENVIRON[\"XEN_LIVEUPDATE_OUT\"]\n"
+          "    while ((getline line < \"/proc/self/status\") > 0)\n"
+          "        if (line ~ /^Sig(Blk|Ign)/)\n"
+          "            print substr(line, 4, 3), substr(line, length(line) - 6) > out\n"
+          "    getline line < \"/proc/self/stat\"\n"
+          "    split(line, stat, \" \")\n"
+          "    print stat[1] == stat[5] ? \"leader\" : \"member\" > out\n"
+          "    exit 5\n"
+          "}\n",
+          f);
+    fclose(f);
+    CU_ASSERT_EQUAL(run_hooks("post-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("failed with exit code 5\n"));
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    read_text("out", text, sizeof(text));
+    CU_ASSERT_STRING_EQUAL(text, "Blk 0000000\nIgn 0000000\nleader\n");
+    remove_hooks();
+    facts_free(&facts);
+}
+
+static void note_stop(int signal)
+{
+    (void)signal;
+    stop_hooks = 1;
+}
+
+/* Does a process live whose number is in "child"?  It may take its time to go. */
+static bool child_lives(void)
+{
+    char text[32];
+    pid_t pid;
+
+    CU_ASSERT_TRUE_FATAL(read_text("child", text, sizeof(text)) > 1);
+    pid = atoi(text);
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof(text), "/proc/%d/cmdline", pid);
+        /* A zombie, which is somebody else's to bury, has no command line. */
+        if (!read_file_size(text))
+            return false;
+        usleep(20000);
+    }
+
+    return true;
+}
+
+/* What takes too long is ended with all that it has started, and so is what is interrupted. */
+static void test_hook_limit(void)
+{
+    static const char *const bad[] = {"5s", "-1", "x", "1000001", " 5"};
+    struct facts facts = {0};
+    time_t began = time(NULL);
+    char text[16];
+
+    facts_add(&facts, "OUT", "%s/out", dir);
+    facts_add(&facts, "CHILD", "%s/child", dir);
+    write_hook("pre-apply", "10-slow",
+               "exec >/dev/null 2>&1\ntrap '' TERM\n"
+               "sleep 30 & echo $! >$XEN_LIVEUPDATE_CHILD\nsleep 30",
+               0755);
+    write_hook("pre-apply", "20-next", "echo ran >$XEN_LIVEUPDATE_OUT", 0755);
+    setenv("XEN_LIVEUPDATE_HOOK_TIMEOUT", "1", 1);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/10-slow took longer than 1 seconds and was killed\n"));
+    CU_ASSERT_FALSE(child_lives());
+    CU_ASSERT_EQUAL(read_text("out", text, sizeof(text)), 0);
+    CU_ASSERT_TRUE(time(NULL) - began < 60);
+
+    setenv("XEN_LIVEUPDATE_HOOK_TIMEOUT", "0", 1);
+    signal(SIGALRM, note_stop);
+    alarm(1);
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 1);
+    CU_ASSERT_TRUE(has_problem("/10-slow was interrupted\n"));
+    CU_ASSERT_FALSE(child_lives());
+    /* So are those that have not begun, but none of those that follow the event. */
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 0);
+    CU_ASSERT_EQUAL(read_text("out", text, sizeof(text)), 0);
+    unlink("pre-apply/10-slow");
+    post = true;
+    CU_ASSERT_EQUAL(run_hooks("pre-apply", &facts), 0);
+    CU_ASSERT_EQUAL(read_text("out", text, sizeof(text)), 4);
+    post = false;
+    stop_hooks = 0;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        setenv("XEN_LIVEUPDATE_HOOK_TIMEOUT", bad[i], 1);
+        CU_ASSERT_EQUAL(run_hooks("pre-check", NULL), 1);
+        CU_ASSERT_TRUE(has_problem(": not a number of seconds\n"));
+    }
+    unsetenv("XEN_LIVEUPDATE_HOOK_TIMEOUT");
+    remove_hooks();
+    facts_free(&facts);
 }
 
 /* ---- files that are replaced ---- */
@@ -1441,7 +1713,9 @@ int main(void)
         {"devices", test_devices},
         {"the pause is predicted", test_prediction},
         {"hooks", test_hooks},
-        {"files of hooks", test_hook_files},
+        {"hooks that would not be run", test_hooks_not_run},
+        {"what hooks get", test_hook_files},
+        {"a time limit for hooks", test_hook_limit},
         {"files that are replaced", test_replace},
         {"what is staged", test_staged},
         {"metrics", test_metrics},
