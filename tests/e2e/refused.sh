@@ -14,12 +14,22 @@ before() {
     G2=$(xl domid g2)
     check "nothing is refused" nothing_refused
 
+    provoke_cpus
     provoke_memory
     provoke_interrupts
     provoke_hvm
     provoke_observers
     check "nothing is refused any more" nothing_refused
 }
+
+provoke_cpus() {
+    provoke park 1
+    wait_for 10 cpus_are 1
+    provoked host "<number> CPUs sleep as the hardware domain wants it (core parking)"
+    provoke park 0
+    check "the CPU is back" wait_for 10 cpus_are 2
+}
+cpus_are() { [ "$(xl info | sed -n 's/^nr_cpus *: //p')" = $1 ]; }
 
 provoke_memory() {
     local d

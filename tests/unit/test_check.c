@@ -222,6 +222,12 @@ static const struct rule rules[] = {
      LU_REC_PSTATES,
      {{LU_REC_PSTATES, 0, 0, 0, "acpi_id", 2}}},
 
+    /* Physical CPUs. */
+    {"smt", LU_REC_OFFLINE_CPUS, {{LU_REC_OFFLINE_CPUS, 0, 0, FIXED, "smt", 3}}},
+    {"CPU that CPUS has as well",
+     LU_REC_OFFLINE_CPUS,
+     {{LU_REC_CPUS, 0, 0, 2, "apic_id", 5}}},
+
     /* Cpupools. */
     {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 0, "cpupool", 1}}},
     {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 2, "cpupool", 1}}},

@@ -262,7 +262,7 @@ uint64_t liveupdate_frames_needed(void)
         pools += liveupdate_p2m_pool(d);
     }
     /* The stream is taken from the same memory; and whole 2 MiB count. */
-    need = liveupdate_frames_to_start(nr_domains, num_online_cpus(), pools);
+    need = liveupdate_frames_to_start(nr_domains, num_present_cpus(), pools);
 
     return need + need / 8 + PFN_UP(liveupdate_estimate_stream());
 }
