@@ -269,7 +269,7 @@ static enum lu_verdict check_memmap(const struct check *c, uint64_t *owned)
             return bad(c, r, "runs overlap or do not ascend");
         if (e.mfn > host.max_page || e.nr > host.max_page - e.mfn)
             return bad(c, r, "run beyond max_page");
-        if (e.class < LU_MEM_DOMAIN || e.class > LU_MEM_IO_TABLE)
+        if (e.class < LU_MEM_DOMAIN || e.class > LU_MEM_BAD)
             return bad(c, r, "class");
         if (e.class == LU_MEM_DOMAIN)
             *owned += e.nr;
@@ -305,7 +305,8 @@ static enum lu_verdict check_frames_of(const struct check *c, const struct lu_re
                         xen ? 0 : r->domid))
             return bad(c, r, "run that MEMMAP does not give to its owner");
         if (LU_FRAME_TYPE(e.flags) > LU_FRAME_TYPE_WRITABLE ||
-            e.flags & ~(LU_FRAME_SET_TYPE(0xf) | LU_FRAME_ALL))
+            e.flags & ~(LU_FRAME_SET_TYPE(0xf) | LU_FRAME_ALL) ||
+            (e.flags & (LU_FRAME_OFFLINING | LU_FRAME_BROKEN)) == LU_FRAME_BROKEN)
             return bad(c, r, "flags");
         next = e.mfn + e.nr;
         *sum += e.nr;
