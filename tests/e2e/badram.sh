@@ -24,7 +24,8 @@ before() {
 after_each() {
     check "$1: all memory is handed out" wait_for 60 settled
     # In what the update told.
-    check_equal "$1: what is bad is known to be" "$(bad_runs)" "0x20000 256 0x22000 1"
+    check_equal "$1: what is bad is known to be" "$(bad_runs)" \
+        "$((0x20000)) 256 $((0x22000)) 1"
     check_equal "$1: what was offline is offline" "$(state $FREE)" "offline offline offline"
     check_equal "$1: a guest's frame is its own still" "$(state $OF_G2)" pending
     check_equal "$1: and no other guest's" "$(frames_of g2 | grep -cx $OF_G2)" 1
@@ -53,9 +54,9 @@ after() {
 # Of class LU_MEM_BAD in the memory map: first frame, how many.
 bad_runs() {
     xen-liveupdate --json inspect --last | awk '
-        /"mfn":/ { mfn = $2 } /"nr":/ { nr = $2 }
-        /"class": 8,/ { out = out " " mfn " " nr }
-        END { gsub(/[",]/, "", out); print substr(out, 2) }'
+        /"class":/ { class = $2 } /"mfn":/ { mfn = $2 }
+        /"nr":/ { if (class == "8,") out = out " " mfn " " $2; class = "" }
+        END { gsub(/,/, "", out); print substr(out, 2) }'
 }
 
 settled() { [ "$UPDATE" = none ] || xen-liveupdate check; }
