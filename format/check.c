@@ -269,7 +269,7 @@ static enum lu_verdict check_memmap(const struct check *c, uint64_t *owned)
             return bad(c, r, "runs overlap or do not ascend");
         if (e.mfn > host.max_page || e.nr > host.max_page - e.mfn)
             return bad(c, r, "run beyond max_page");
-        if (e.class < LU_MEM_DOMAIN || e.class > LU_MEM_IO_TABLE)
+        if (e.class < LU_MEM_DOMAIN || e.class > LU_MEM_BAD)
             return bad(c, r, "class");
         if (e.class == LU_MEM_DOMAIN)
             *owned += e.nr;
@@ -305,7 +305,8 @@ static enum lu_verdict check_frames_of(const struct check *c, const struct lu_re
                         xen ? 0 : r->domid))
             return bad(c, r, "run that MEMMAP does not give to its owner");
         if (LU_FRAME_TYPE(e.flags) > LU_FRAME_TYPE_WRITABLE ||
-            e.flags & ~(LU_FRAME_SET_TYPE(0xf) | LU_FRAME_ALL))
+            e.flags & ~(LU_FRAME_SET_TYPE(0xf) | LU_FRAME_ALL) ||
+            (e.flags & (LU_FRAME_OFFLINING | LU_FRAME_BROKEN)) == LU_FRAME_BROKEN)
             return bad(c, r, "flags");
         next = e.mfn + e.nr;
         *sum += e.nr;
@@ -885,6 +886,36 @@ static enum lu_verdict check_cpupools(const struct check *c)
     return LU_OK;
 }
 
+/* ---- physical CPUs ---- */
+
+static enum lu_verdict check_cpus(const struct check *c)
+{
+    const struct lu_record *online = lu_record_find(c->s, NULL, LU_REC_CPUS, LU_ANY_DOMID);
+    const struct lu_record *r = lu_record_find(c->s, NULL, LU_REC_OFFLINE_CPUS, LU_ANY_DOMID);
+    struct lu_offline_cpus fixed;
+    struct lu_offline_cpus_entry off;
+    struct lu_cpus_entry on;
+    uint32_t i, j;
+
+    if (!r)
+        return LU_OK;
+
+    LU_FIXED(r, &fixed);
+    if (fixed.smt > LU_SMT_ON)
+        return bad(c, r, "smt");
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &off);
+        for (j = 0; j < online->nr; j++) {
+            GET(online, j, &on);
+            if (on.apic_id == off.apic_id)
+                return bad(c, r, "CPU that CPUS has as well");
+        }
+    }
+
+    return LU_OK;
+}
+
 /* ---- power states ---- */
 
 /* Both are in the order of CPUs in which they were told. */
@@ -1021,6 +1052,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
         verdict = check_io_tables(&c);
     if (!verdict)
         verdict = check_passthrough(&c);
+    if (!verdict)
+        verdict = check_cpus(&c);
     if (!verdict)
         verdict = check_pstates(&c);
     if (!verdict)

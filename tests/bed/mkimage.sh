@@ -75,7 +75,7 @@ done
 
 if [ "$role" = dom0 ]; then
     for p in xl xenstored xenconsoled xenconsole xen-init-dom0 libxl-save-helper xenctx xen-hvmctx \
-        xen-mfndump xen-diag xentop; do
+        xen-hptool xen-mfndump xen-diag xentop; do
         add_program $xen_bin/$p
     done
     add_program /usr/bin/xenstore-read /usr/bin/xenstore-write /usr/bin/xenstore-ls \

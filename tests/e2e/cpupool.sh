@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Cpupools: a guest with a scheduler and a CPU of its own, a cpupool without CPUs, a CPU without a cpupool. All of it is
-# there after an update, and can be changed.
-# bed: smp=2 accel=tcg,thread=single updates=3 timeout=300
+# there after an update, and can be changed. A CPU that was taken offline stays so until somebody brings it online.
+# bed: smp=2 accel=tcg,thread=single updates=6 timeout=400 cpu=Nehalem
+# Two threads of a core: of QEMU's CPUs it is Intel's that say so in a way that Xen understands.
+# qemu: -smp 2,threads=2
 
 before() {
     start_xen
@@ -36,13 +38,40 @@ after_each() {
         check "a new guest runs on it" wait_tick g3 120
         check_equal "and on no other" "$(cpus_of g3)" 1
         ;;
+    3)
+        check "the last guest leaves" xl destroy g3
+        DOMAINS=g2
+        check "and so does the CPU" xl cpupool-cpu-remove own 1
+        check "it goes offline" xen-hptool cpu-offline 1
+        # That is every CPU there is, for the time being.
+        check "a guest is kept to the other" xl vcpu-pin g2 0 0 0
+        check_equal "one CPU is online" "$(online)" 1
+        ;;
+    4)
+        check_equal "one CPU is online still" "$(online)" 1
+        ;;
+    5)
+        check_equal "one CPU is online still" "$(online)" 1
+        check "the other comes online" xen-hptool cpu-online 1
+        check_equal "it is in cpupool 0" "$(xl cpupool-list -c Pool-0 | awk 'NR > 1 { print $2 }')" 0,1
+        check_equal "a guest is kept to its own still" "$(xl vcpu-list g2 | awk 'NR > 1 { print $7 }')" 0
+        make_guest g4 memory=96 extra='cpus="1"'
+        check "another runs on the one that came" wait_tick g4 120
+        check_equal "and on no other" "$(cpus_of g4)" 1
+        check "it leaves" xl destroy g4
+        check "SMT is switched off" xen-hptool smt-disable
+        check_equal "the other was a thread of the same core" "$(online)" 1
+        ;;
     esac
     look >/run/bed/look
 }
 
 after() {
-    check "the last guest leaves" xl destroy g3
-    DOMAINS=g2
+    check_equal "one CPU is online still" "$(online)" 1
+    xen-hptool cpu-online 1
+    check_equal "nor does it come online without SMT" "$(online)" 1
+    check "SMT is switched on" xen-hptool smt-enable
+    check_equal "both are online" "$(online)" 2
 }
 
 # make_pool NAME SCHEDULER: takes CPU 1 along.
@@ -51,6 +80,8 @@ make_pool() {
     printf 'name="%s"\nsched="%s"\ncpus=["1"]\n' $1 $2 >/tmp/pool
     check "cpupool $1 ($2)" xl cpupool-create /tmp/pool
 }
+
+online() { xl info | sed -n 's/^nr_cpus *: //p'; }
 
 # Those that its vCPUs have been placed on.
 cpus_of() { xl vcpu-list $1 | awk 'NR > 1 { print $4 }' | sort -u; }

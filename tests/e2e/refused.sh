@@ -7,6 +7,8 @@
 
 before() {
     start_xen
+    # Its first frame.
+    REGION=$(xl dmesg | sed -n 's/.*liveupdate: .* slots of .* at \(0x[0-9a-f]*\)000$/\1/p')
     make_guest g1 memory=128
     make_guest g2 memory=96
     DOMAINS=g1
@@ -14,6 +16,7 @@ before() {
     G2=$(xl domid g2)
     check "nothing is refused" nothing_refused
 
+    provoke_cpus
     provoke_memory
     provoke_interrupts
     provoke_hvm
@@ -21,8 +24,21 @@ before() {
     check "nothing is refused any more" nothing_refused
 }
 
+provoke_cpus() {
+    provoke park 1
+    wait_for 10 cpus_are 1
+    provoked host "<number> CPUs sleep as the hardware domain wants it (core parking)"
+    provoke park 0
+    check "the CPU is back" wait_for 10 cpus_are 2
+}
+cpus_are() { [ "$(xl info | sed -n 's/^nr_cpus *: //p')" = $1 ]; }
+
 provoke_memory() {
     local d
+
+    memoffline offline $REGION
+    provoked memmap "frame <number> of the region is broken or going offline"
+    memoffline online $REGION
 
     provoke log-dirty $G2
     provoked features "is in a paging mode (<number>: shadow or log-dirty)" $G2

@@ -35,7 +35,13 @@ static const struct rule rules[] = {
     {"run beyond max_page", LU_REC_MEMMAP, {{LU_REC_HOST, 0, 0, FIXED, "max_page", 0xfff}}},
     {"run beyond max_page", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 7, "mfn", UINT64_MAX - 15}}},
     {"class", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "class", 0}}},
-    {"class", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "class", 6}}},
+    {"class", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "class", 9}}},
+    {NULL, 0, {{LU_REC_MEMMAP, 0, 0, 5, "class", LU_MEM_OFFLINE}}},
+    {NULL, 0, {{LU_REC_MEMMAP, 0, 0, 5, "class", LU_MEM_BROKEN}}},
+    {NULL, 0, {{LU_REC_MEMMAP, 0, 0, 5, "class", LU_MEM_BAD}}},
+    {"domid",
+     LU_REC_MEMMAP,
+     {{LU_REC_MEMMAP, 0, 0, 5, "class", LU_MEM_BROKEN}, {LU_REC_MEMMAP, 0, 0, 5, "domid", 1}}},
     {"domid", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, 0, "domid", 1}}},
     {"nr_frames", LU_REC_MEMMAP, {{LU_REC_MEMMAP, 0, 0, FIXED, "nr_frames", 1}}},
     {"frames of domains that FRAMES does not name",
@@ -68,7 +74,9 @@ static const struct rule rules[] = {
      LU_REC_FRAMES,
      {{LU_REC_FRAMES, XEN, 0, 0, "mfn", 0x850}}},
     {"nr_frames", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, FIXED, "nr_frames", 63}}},
-    {"flags", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, 0, "flags", 0x200}}},
+    {"flags", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, 0, "flags", 0x800}}},
+    {"flags", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, 0, "flags", LU_FRAME_BROKEN}}},
+    {NULL, 0, {{LU_REC_FRAMES, 1, 0, 0, "flags", LU_FRAME_BROKEN | LU_FRAME_OFFLINING}}},
     {"flags", LU_REC_FRAMES, {{LU_REC_FRAMES, 1, 0, 0, "flags", LU_FRAME_SET_TYPE(7)}}},
 
     {"mfn", LU_REC_PARTIAL_TABLES, {{LU_REC_PARTIAL_TABLES, 1, 0, 1, "mfn", 0x810}}},
@@ -221,6 +229,10 @@ static const struct rule rules[] = {
     {"state of a CPU that PERFORMANCE does not name",
      LU_REC_PSTATES,
      {{LU_REC_PSTATES, 0, 0, 0, "acpi_id", 2}}},
+
+    /* Physical CPUs. */
+    {"smt", LU_REC_OFFLINE_CPUS, {{LU_REC_OFFLINE_CPUS, 0, 0, FIXED, "smt", 3}}},
+    {"CPU that CPUS has as well", LU_REC_OFFLINE_CPUS, {{LU_REC_CPUS, 0, 0, 2, "apic_id", 5}}},
 
     /* Cpupools. */
     {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 0, "cpupool", 1}}},

@@ -545,6 +545,17 @@ static void write_pstates(struct lu_writer *w, uint16_t domid, uint16_t index)
     lu_record_end(w);
 }
 
+static void write_offline_cpus(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_offline_cpus *o = BEGIN(w, OFFLINE_CPUS, domid, index);
+    struct lu_offline_cpus_entry *e = ENTRIES(w, 2);
+
+    o->smt = LU_SMT_OFF;
+    e[0] = (struct lu_offline_cpus_entry){.apic_id = 1, .cpu = 1};
+    e[1] = (struct lu_offline_cpus_entry){.apic_id = 5, .cpu = 3};
+    lu_record_end(w);
+}
+
 static void write_cpupools(struct lu_writer *w, uint16_t domid, uint16_t index)
 {
     struct lu_cpupools_entry *e;
@@ -694,6 +705,7 @@ static const struct {
     {LU_REC_IO_TABLES, write_io_tables},
     {LU_REC_PERFORMANCE, write_performance},
     {LU_REC_PSTATES, write_pstates},
+    {LU_REC_OFFLINE_CPUS, write_offline_cpus},
     {LU_REC_CPUPOOLS, write_cpupools},
     {LU_REC_CPUPOOL_CPUS, write_cpupool_cpus},
     {LU_REC_CPUPOOL, write_cpupool},

@@ -21,10 +21,13 @@
 /* Classes of MEMMAP. */
 enum lu_mem_class {
     LU_MEM_DOMAIN = 1,   /* owned by a domain */
-    LU_MEM_KEPT = 2,     /* stays for the hardware or for all: M2P, offlined */
+    LU_MEM_KEPT = 2,     /* stays for the hardware or for all: M2P, region */
     LU_MEM_PRIVATE = 3,  /* the source's own: free once the target has resumed */
     LU_MEM_STREAM = 4,   /* the stream itself: free once the target has read it */
     LU_MEM_IO_TABLE = 5, /* holds an I/O page table for a domain */
+    LU_MEM_OFFLINE = 6,  /* taken out of use; until somebody brings it back */
+    LU_MEM_BROKEN = 7,   /* taken out of use for good, as it failed */
+    LU_MEM_BAD = 8,      /* never in use: known to be bad when the host booted */
 };
 
 /* Types of FRAMES. */
@@ -49,7 +52,9 @@ enum lu_frame_type {
 #define LU_FRAME_PAGETABLE   0x0040u /* was ever used as a page table */
 #define LU_FRAME_RO_M2P      0x0080u /* L4: maps the read-only M2P */
 #define LU_FRAME_PARTIAL     0x0100u /* validated in part: see PARTIAL_TABLES */
-#define LU_FRAME_ALL         0x01ffu
+#define LU_FRAME_OFFLINING   0x0200u /* LU_MEM_OFFLINE, or BROKEN, as soon as it is free */
+#define LU_FRAME_BROKEN      0x0400u /* known to be bad; goes offline */
+#define LU_FRAME_ALL         0x07ffu
 
 /* Flags of TIME. */
 #define LU_TIME_TSC_CONSTANT 0x0001u /* ticks at one rate whatever the CPU's frequency */

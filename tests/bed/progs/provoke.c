@@ -16,6 +16,7 @@
 
 /* After xenctrl.h, which makes them the tools' own. */
 #include <xen/hvm/params.h>
+#include <xen/platform.h>
 #include <xen/xenoprof.h>
 
 #define RING_GFN    0xfeff0
@@ -400,11 +401,32 @@ static int deassign(void)
     return xc_deassign_device(xch, number(arg[0]), device(arg[1]));
 }
 
+/* So many CPUs are to sleep, as Linux asks for when the firmware does (acpi_pad). */
+static int park(void)
+{
+    xencall_handle *call = xencall_open(NULL, 0);
+    struct xen_platform_op *op = call ? xencall_alloc_buffer(call, sizeof(*op)) : NULL;
+    int rc;
+
+    if (!op)
+        return -1;
+    *op = (struct xen_platform_op){
+        .cmd = XENPF_core_parking,
+        .interface_version = XENPF_INTERFACE_VERSION,
+        .u.core_parking = {.type = XEN_CORE_PARKING_SET, .idle_nums = number(arg[0])},
+    };
+    rc = xencall1(call, __HYPERVISOR_platform_op, (unsigned long)op);
+    xencall_free_buffer(call, op);
+    xencall_close(call);
+    return rc;
+}
+
 static const struct deed {
     const char *what, *arguments;
     unsigned int nr;
     int (*fn)(void);
 } deeds[] = {
+    {"park", "CPUS", 1, park},
     {"create-pv", "", 0, create_pv},
     {"create-hvm", "", 0, create_hvm},
     {"create-nested", "", 0, create_nested},

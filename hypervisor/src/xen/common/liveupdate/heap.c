@@ -29,12 +29,25 @@ void liveupdate_init_heap(mfn_t mfn, unsigned long nr)
     while ( nr )
     {
         unsigned int nid = phys_to_nid(page_to_maddr(pg));
+        bool bad = liveupdate_bad_page(mfn_x(page_to_mfn(pg)));
         unsigned long n = 1;
 
-        while ( n < nr && phys_to_nid(page_to_maddr(pg + n)) == nid )
+        while ( n < nr && phys_to_nid(page_to_maddr(pg + n)) == nid &&
+                liveupdate_bad_page(mfn_x(page_to_mfn(pg + n))) == bad )
             n++;
-        _init_heap_pages(pg, n, true);
+        /* As init_boot_pages() has it. */
+        if ( !bad )
+            _init_heap_pages(pg, n, true);
         pg += n;
         nr -= n;
     }
+}
+
+/* A frame that is nobody's: as offline_page() leaves one that was free. */
+void liveupdate_offline_page(struct page_info *pg, bool broken)
+{
+    spin_lock(&heap_lock);
+    pg->count_info = PGC_state_offlined | (broken ? PGC_broken : 0);
+    page_list_add_tail(pg, broken ? &page_broken_list : &page_offlined_list);
+    spin_unlock(&heap_lock);
 }

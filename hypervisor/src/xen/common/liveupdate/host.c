@@ -4,11 +4,18 @@
  * the report.  The target reads HOST itself as early as liveupdate_adopt();
  * plan() only verifies what could not be verified by then.
  *
- * Carried: which Xen the source is, its CPUs by APIC id, its number of irqs,
- * the crash kernel's region, the times of its phases.
+ * CPUs that were taken offline (xen-hptool cpu-offline, smt-disable) stay so: the
+ * target brings them up and down again where a boot does it with those that smt=
+ * or maxcpus= leave out, so that they sleep in the target's code, and whoever
+ * brings them online later finds what he would have found in the source.
+ *
+ * Carried: which Xen the source is, its CPUs by APIC id, which of them are offline,
+ * whether SMT was switched at run time, its number of irqs, the crash kernel's
+ * region, the times of its phases.
  */
 
 #include <xen/efi.h>
+#include <xen/init.h>
 #include <xen/irq.h>
 #include <xen/kexec.h>
 #include <xen/lib.h>
@@ -17,13 +24,49 @@
 #include <xen/sched.h>
 #include <xen/version.h>
 
+#include <asm/setup.h>
 #include <asm/smp.h>
+
+/* What the command line says of SMT; opt_smt is changed at run time. */
+static int8_t __ro_after_init booted_smt;
 
 static int cf_check host_check(struct domain *d)
 {
     /* The root pointer would have to travel: a BIOS's is found by scanning. */
     if ( efi_enabled(EFI_BOOT) )
         return liveupdate_refuse(d, -EOPNOTSUPP, "the host was booted by EFI");
+
+    /* The target would not know which ones to bring back. */
+    if ( IS_ENABLED(CONFIG_CORE_PARKING) && get_cur_idle_nums() )
+        return liveupdate_refuse(d, -EOPNOTSUPP,
+                                 "%u CPUs sleep as the hardware domain wants it (core parking)",
+                                 get_cur_idle_nums());
+
+    return 0;
+}
+
+static int save_offline_cpus(struct lu_writer *w)
+{
+    struct lu_offline_cpus *o = lu_record_begin(w, LU_REC_OFFLINE_CPUS, 0, 0);
+    unsigned int cpu;
+
+    if ( !o )
+        return -ENOSPC;
+    if ( opt_smt != booted_smt )
+        o->smt = opt_smt ? LU_SMT_ON : LU_SMT_OFF;
+    for_each_present_cpu ( cpu )
+    {
+        struct lu_offline_cpus_entry *e;
+
+        if ( cpu_online(cpu) || cpu_physical_id(cpu) == BAD_APICID )
+            continue;
+        e = lu_record_entries(w, 1);
+        if ( !e )
+            return -ENOSPC;
+        e->apic_id = cpu_physical_id(cpu);
+        e->cpu = cpu;
+    }
+    lu_record_end(w);
 
     return 0;
 }
@@ -36,6 +79,7 @@ static int cf_check host_save(struct lu_writer *w, struct domain *unused)
     struct lu_cpus *c;
     const struct domain *d;
     unsigned int cpu;
+    int rc;
 
     if ( !h )
         return -ENOSPC;
@@ -70,6 +114,10 @@ static int cf_check host_save(struct lu_writer *w, struct domain *unused)
     }
     lu_record_end(w);
 
+    rc = save_offline_cpus(w);
+    if ( rc )
+        return rc;
+
     p = lu_record_begin(w, LU_REC_SOURCE_PHASES, 0, 0);
     if ( !p )
         return -ENOSPC;
@@ -79,6 +127,46 @@ static int cf_check host_save(struct lu_writer *w, struct domain *unused)
     lu_record_end(w);
 
     return 0;
+}
+
+/* Before other CPUs are brought up: what was said of SMT at run time holds on. */
+static int __init cf_check smt_init(void)
+{
+    const struct lu_record *r = liveupdate_boot
+        ? lu_record_find(&liveupdate_stream, NULL, LU_REC_OFFLINE_CPUS,
+                         LU_ANY_DOMID)
+        : NULL;
+    struct lu_offline_cpus o;
+
+    booted_smt = opt_smt;
+    if ( !r )
+        return 0;
+
+    LU_FIXED(r, &o);
+    if ( o.smt != LU_SMT_BOOT )
+        opt_smt = o.smt == LU_SMT_ON;
+
+    return 0;
+}
+presmp_initcall(smt_init);
+
+bool __init liveupdate_cpu_offline(unsigned int cpu)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_OFFLINE_CPUS,
+                                               LU_ANY_DOMID);
+    unsigned int i;
+
+    for ( i = 0; r && i < r->nr; i++ )
+    {
+        struct lu_offline_cpus_entry e;
+
+        LU_ENTRY(r, i, &e);
+        if ( e.apic_id == cpu_physical_id(cpu) )
+            return true;
+    }
+
+    return false;
 }
 
 static int cf_check host_plan(struct domain *d)

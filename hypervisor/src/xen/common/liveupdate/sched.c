@@ -236,10 +236,13 @@ static int lu_save_affinity(struct lu_writer *w, const struct vcpu *v,
     };
     unsigned int i, cpu;
 
-    /* All that are there is all that may come. */
+    /* All that are there, online or not, is all that may come. */
     for ( i = 0; i < ARRAY_SIZE(masks); i++ )
-        if ( cpumask_subset(&cpu_online_map, masks[i].mask) )
-            rec->flags |= masks[i].all;
+        rec->flags |= masks[i].all;
+    for_each_present_cpu ( cpu )
+        for ( i = 0; i < ARRAY_SIZE(masks); i++ )
+            if ( !cpumask_test_cpu(cpu, masks[i].mask) )
+                rec->flags &= ~masks[i].all;
 
     for_each_present_cpu ( cpu )
     {

@@ -69,6 +69,10 @@ struct liveupdate_report;
 void liveupdate_source_stamps(struct liveupdate_report *rep, s_time_t now);
 /* xen/common/page_alloc.c: give frames to the heap at run time, to be scrubbed. */
 void liveupdate_init_heap(mfn_t mfn, unsigned long nr);
+void liveupdate_offline_page(struct page_info *pg, bool broken);
+/* Frames [s, e) are not to be used, as the command line or the platform has it. */
+void liveupdate_note_bad_pages(unsigned long s, unsigned long e);
+bool liveupdate_bad_page(unsigned long mfn);
 void liveupdate_scrub_heap(void);
 
 /* Whether any part of [s, e) belongs to the region. */
@@ -204,6 +208,7 @@ static inline bool liveupdate_boot_pages(paddr_t *ps, paddr_t *pe)
 {
     return true;
 }
+static inline void liveupdate_note_bad_pages(unsigned long s, unsigned long e) {}
 static inline void liveupdate_adopt(void) {}
 static inline void liveupdate_boot_end(unsigned long *s, unsigned long *e) {}
 #define liveupdate_m2p_page(index, compat, memflags) \

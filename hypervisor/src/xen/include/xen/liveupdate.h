@@ -180,6 +180,11 @@ static inline bool liveupdate_keep_tsc_adjust(void) { return false; }
 #define liveupdate_ap_udelay(usecs) udelay(usecs)
 #endif
 
+/* --- physical CPUs (common/liveupdate/host.c) --- */
+
+/* Target: was it offline in the source?  Calls are behind liveupdate_boot. */
+bool liveupdate_cpu_offline(unsigned int cpu);
+
 /* --- cpupools and their schedulers (common/liveupdate/{cpupool,sched}.c) --- */
 
 #ifdef CONFIG_LIVEUPDATE

@@ -410,15 +410,25 @@ static uint64_t __init p2m_pools(void)
     return pages;
 }
 
+/* Those that are offline are brought up as well, if not for long. */
+static unsigned int __init nr_cpus(void)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_CPUS, LU_ANY_DOMID);
+    const struct lu_record *offline = lu_record_find(&liveupdate_stream, NULL,
+                                                     LU_REC_OFFLINE_CPUS,
+                                                     LU_ANY_DOMID);
+
+    return r->nr + (offline ? offline->nr : 0);
+}
+
 /*
  * The frame table and the first part of the heap come out of the largest free
  * runs: the boot allocator's list is short.
  */
 static void __init feed_boot_allocator(const struct lu_host *host)
 {
-    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
-                                               LU_REC_CPUS, LU_ANY_DOMID);
-    uint64_t want = liveupdate_frames_to_start(host->nr_domains, r->nr,
+    uint64_t want = liveupdate_frames_to_start(host->nr_domains, nr_cpus(),
                                                p2m_pools());
     unsigned int n;
 

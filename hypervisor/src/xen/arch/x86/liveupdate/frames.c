@@ -18,7 +18,8 @@
  * them, as the very first thing that guests could see.
  *
  * Carried: the memory of domains, in place: who owns a frame, its type, page
- * table level, pins and counts of references; limits of memory.
+ * table level, pins and counts of references, whether it is broken or going
+ * offline; limits of memory.
  */
 
 #include <xen/domain_page.h>
@@ -128,8 +129,6 @@ const struct liveupdate_ref *liveupdate_refs_next(unsigned long mfn,
  * Source.
  */
 
-#define PGC_CARRIED (PGC_allocated | PGC_xen_heap | PGC_page_table | PGC_extra)
-
 static bool is_l4(unsigned int flags)
 {
     return LU_FRAME_TYPE(flags) == LU_FRAME_TYPE_L4 &&
@@ -165,9 +164,8 @@ static int describe(struct domain *d, unsigned long mfn,
     unsigned long nr_c = c & PGC_count_mask, nr_t = t & PGT_count_mask;
     unsigned int type = (t & PGT_type_mask) >> PG_shift(3);
 
-    if ( c & ~(PGC_CARRIED | PGC_count_mask) )
-        return liveupdate_refuse(d, -EOPNOTSUPP,
-                                 "frame %#lx is broken or going offline", mfn);
+    if ( !page_state_is(pg, inuse) && !page_state_is(pg, offlining) )
+        return liveupdate_refuse(d, -EINVAL, "frame %#lx is not in use", mfn);
     if ( (t & PGT_type_mask) == PGT_shared_page || (t & PGT_pae_xen_l2) )
         return liveupdate_refuse(d, -EOPNOTSUPP,
                                  "frame %#lx is of a type that is not carried",
@@ -199,7 +197,9 @@ static int describe(struct domain *d, unsigned long mfn,
                (c & PGC_allocated ? LU_FRAME_ALLOCATED : 0) |
                (c & PGC_xen_heap ? LU_FRAME_XENHEAP : 0) |
                (c & PGC_page_table ? LU_FRAME_PAGETABLE : 0) |
-               (c & PGC_extra ? LU_FRAME_EXTRA : 0);
+               (c & PGC_extra ? LU_FRAME_EXTRA : 0) |
+               (page_state_is(pg, offlining) ? LU_FRAME_OFFLINING : 0) |
+               (c & PGC_broken ? LU_FRAME_BROKEN : 0);
     e->linear = 0;
 
     switch ( t & PGT_type_mask )
@@ -401,7 +401,9 @@ static struct page_info frame_words(const struct lu_frames_entry *e)
                     (e->flags & LU_FRAME_ALLOCATED ? PGC_allocated : 0) |
                     (e->flags & LU_FRAME_XENHEAP ? PGC_xen_heap : 0) |
                     (e->flags & LU_FRAME_PAGETABLE ? PGC_page_table : 0) |
-                    (e->flags & LU_FRAME_EXTRA ? PGC_extra : 0);
+                    (e->flags & LU_FRAME_EXTRA ? PGC_extra : 0) |
+                    (e->flags & LU_FRAME_OFFLINING ? PGC_state_offlining : 0) |
+                    (e->flags & LU_FRAME_BROKEN ? PGC_broken : 0);
     pg.u.inuse.type_info = types[LU_FRAME_TYPE(e->flags)] | e->typerefs |
                            (e->flags & LU_FRAME_PINNED ? PGT_pinned : 0) |
                            (e->flags & LU_FRAME_VALIDATED ? PGT_validated : 0) |

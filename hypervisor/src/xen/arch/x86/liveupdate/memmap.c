@@ -7,10 +7,15 @@
  * resource of its own kind: PV guests read it and privileged tools map it, so
  * its frames are kept and the target maps them instead of allocating new ones
  * (liveupdate_m2p_chunk()).  The target uses the map long before any callback
- * could run, see liveupdate_adopt(): there is no plan() here.
+ * could run, see liveupdate_adopt().
  *
- * Carried: what each frame of the host is used for; the machine-to-physical
- * table, in place.
+ * Memory that is broken, or was taken offline, stays out of use: the target gives
+ * it to nobody, and plan() puts it into the state that it has in the source.  What
+ * badpage= names is no state: a boot leaves it out of the heap.  So it is noted, for
+ * the map and for what the target frees at run time.
+ *
+ * Carried: what each frame of the host is used for, memory that is broken or
+ * offline; the machine-to-physical table, in place.
  */
 
 #include <xen/domain_page.h>
@@ -34,26 +39,63 @@ struct run {
     domid_t domid;
 };
 
+/* Bad memory that a boot was told of (badpage=), or knows of the platform. */
+struct bad_range {
+    unsigned long s, e;
+};
+static struct bad_range __ro_after_init bad_ranges[64];
+static unsigned int __ro_after_init nr_bad_ranges;
+
+void __init liveupdate_note_bad_pages(unsigned long s, unsigned long e)
+{
+    unsigned int i;
+
+    /* The boot says so for each piece of memory, the source once more. */
+    for ( i = 0; i < nr_bad_ranges; i++ )
+        if ( bad_ranges[i].s <= s && bad_ranges[i].e >= e )
+            return;
+
+    /* The option has room for 50. */
+    if ( nr_bad_ranges == ARRAY_SIZE(bad_ranges) )
+        panic("liveupdate: too many ranges of bad memory\n");
+    bad_ranges[nr_bad_ranges++] = (struct bad_range){ s, e };
+}
+
+bool liveupdate_bad_page(unsigned long mfn)
+{
+    unsigned int i;
+
+    for ( i = 0; i < nr_bad_ranges; i++ )
+        if ( mfn >= bad_ranges[i].s && mfn < bad_ranges[i].e )
+            return true;
+
+    return false;
+}
+
+/* A frame that the target has no use for: what becomes of it there? */
+static struct run classify_unused(unsigned long mfn, const struct page_info *pg)
+{
+    if ( pg->count_info & PGC_broken )
+        return (struct run){ LU_MEM_BROKEN };
+    if ( liveupdate_bad_page(mfn) )
+        return (struct run){ LU_MEM_BAD };
+    if ( page_state_is(pg, offlining) || page_state_is(pg, offlined) )
+        return (struct run){ LU_MEM_OFFLINE };
+
+    return (struct run){ LU_MEM_PRIVATE };
+}
+
 static struct run classify(unsigned long mfn, const struct page_info *pg)
 {
     const struct domain *owner;
     paddr_t maddr = pfn_to_paddr(mfn);
     bool shared;
 
-    if ( pg->count_info & PGC_broken )
-        return (struct run){ LU_MEM_KEPT };
-
-    switch ( pg->count_info & PGC_state )
-    {
-    case PGC_state_free:
+    if ( page_state_is(pg, free) )
         return (struct run){};
 
-    case PGC_state_inuse:
-        break;
-
-    default:
-        return (struct run){ LU_MEM_KEPT };
-    }
+    if ( page_state_is(pg, offlined) )
+        return classify_unused(mfn, pg);
 
     if ( liveupdate_in_region(maddr, maddr + PAGE_SIZE) ||
          (maddr >= kexec_crash_area.start &&
@@ -61,7 +103,8 @@ static struct run classify(unsigned long mfn, const struct page_info *pg)
         return (struct run){ LU_MEM_KEPT };
 
     if ( mfn >= mfn_x(liveupdate_stream_mfn) &&
-         mfn < mfn_x(liveupdate_stream_mfn) + liveupdate_stream_nr )
+         mfn < mfn_x(liveupdate_stream_mfn) + liveupdate_stream_nr &&
+         page_state_is(pg, inuse) )
         return (struct run){ LU_MEM_STREAM };
 
     /*
@@ -83,13 +126,13 @@ static struct run classify(unsigned long mfn, const struct page_info *pg)
         domid_t domid = liveupdate_io_table_of(pg);
 
         return domid == DOMID_INVALID
-               ? (struct run){ LU_MEM_PRIVATE }
+               ? classify_unused(mfn, pg)
                : (struct run){ LU_MEM_IO_TABLE, domid };
     }
     if ( owner == dom_xen || owner == dom_io )
         return (struct run){ LU_MEM_KEPT };
     if ( pg == liveupdate_apic_page(owner) )
-        return (struct run){ LU_MEM_PRIVATE };
+        return classify_unused(mfn, pg);
 
     return (struct run){ LU_MEM_DOMAIN, owner->domain_id };
 }
@@ -187,6 +230,13 @@ static int cf_check save_run(unsigned long mfn, unsigned long nr,
                              struct run run, void *arg)
 {
     struct save *s = arg;
+    unsigned long i;
+
+    for ( i = 0; run.class == LU_MEM_IO_TABLE && i < nr; i++ )
+        if ( !page_state_is(mfn_to_page(_mfn(mfn + i)), inuse) )
+            return liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                     "frame %#lx is going offline, and holds an I/O page table",
+                                     mfn + i);
 
     for ( ; nr; )
     {
@@ -262,14 +312,34 @@ uint64_t liveupdate_frames_needed(void)
         pools += liveupdate_p2m_pool(d);
     }
     /* The stream is taken from the same memory; and whole 2 MiB count. */
-    need = liveupdate_frames_to_start(nr_domains, num_online_cpus(), pools);
+    need = liveupdate_frames_to_start(nr_domains, num_present_cpus(), pools);
 
     return need + need / 8 + PFN_UP(liveupdate_estimate_stream());
+}
+
+/* The target is going to live there. */
+static int check_region(void)
+{
+    unsigned long mfn = PFN_DOWN(liveupdate_region.start);
+    unsigned long end = mfn + PFN_DOWN(liveupdate_region.size);
+
+    if ( !mfn )
+        return 0;
+
+    for ( ; mfn < end; mfn++ )
+        if ( classify_unused(mfn, mfn_to_page(_mfn(mfn))).class !=
+             LU_MEM_PRIVATE )
+            return liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                     "frame %#lx of the region is broken or going offline",
+                                     mfn);
+
+    return 0;
 }
 
 static int cf_check memmap_check(struct domain *d)
 {
     uint64_t need = liveupdate_frames_needed(), avail = avail_domheap_pages();
+    int rc = check_region();
 
     d = NULL;
     if ( mem_hotplug )
@@ -282,7 +352,7 @@ static int cf_check memmap_check(struct domain *d)
                                  avail >> (20 - PAGE_SHIFT),
                                  (need >> (20 - PAGE_SHIFT)) + 1);
 
-    return 0;
+    return rc;
 }
 
 static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
@@ -316,6 +386,40 @@ static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
         lu_record_end(w);
 
     return rc;
+}
+
+/* Target: to be found as in the source, by whoever asks and by the next update. */
+static int __init cf_check memmap_plan(struct domain *unused)
+{
+    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
+                                               LU_REC_MEMMAP, 0);
+    unsigned int i;
+
+    for ( i = 0; i < r->nr; i++ )
+    {
+        struct lu_memmap_entry e;
+        unsigned long mfn;
+
+        LU_ENTRY(r, i, &e);
+        if ( e.class == LU_MEM_BAD )
+            liveupdate_note_bad_pages(e.mfn, e.mfn + e.nr);
+        if ( e.class != LU_MEM_OFFLINE && e.class != LU_MEM_BROKEN )
+            continue;
+
+        for ( mfn = e.mfn; mfn < e.mfn + e.nr; mfn++ )
+        {
+            struct page_info *pg = mfn_valid(_mfn(mfn))
+                                   ? mfn_to_page(_mfn(mfn)) : NULL;
+
+            if ( !pg || pg->count_info || page_get_owner(pg) )
+                return liveupdate_refuse(NULL, -EINVAL,
+                                         "frame %#lx cannot be taken offline",
+                                         mfn);
+            liveupdate_offline_page(pg, e.class == LU_MEM_BROKEN);
+        }
+    }
+
+    return 0;
 }
 
 static int cf_check count_run(unsigned long mfn, unsigned long nr,
@@ -362,4 +466,5 @@ const struct liveupdate_resource liveupdate_res_memmap = {
     .host = true,
     .check = memmap_check,
     .save = memmap_save,
+    .plan = memmap_plan,
 };
