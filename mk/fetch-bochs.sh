@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # fetch-bochs.sh DIR: builds Bochs, without a display, out of the source package of a newer Debian release (the
 # machine's own is older and was built without what is needed here), and leaves the program in DIR. Ours are the
-# patches in mk/bochs/; each says why.
+# patches in mk/bochs/; each says why. Exit status: 2 if the source cannot be had, 1 if it cannot be built.
 set -eu
 . mk/private-apt.sh
 
@@ -12,12 +12,11 @@ cache=$PWD/build/cache/bochs
 src=$dir/src
 
 if ! ls "$cache"/bochs_3.*.orig.tar.xz >/dev/null 2>&1; then
-    private_apt "$cache" deb-src $bochs_release
-    with_private_apt apt-get update
-    (cd "$cache" && with_private_apt apt-get source --download-only --tar-only bochs)
+    private_apt "$cache" deb-src $bochs_release && with_private_apt apt-get update &&
+        (cd "$cache" && with_private_apt apt-get source --download-only --tar-only bochs) || exit 2
 fi
 
-rm -rf "$dir"
+rm -rf "$src"
 mkdir -p "$src"
 tar -xf "$(ls "$cache"/bochs_3.*.orig.tar.xz | head -n 1)" -C "$src" --strip-components=1
 for patch in mk/bochs/*.patch; do patch -d "$src" -p1 --quiet <"$patch"; done

@@ -2,6 +2,7 @@
 """Bochs: it checks what real CPUs check, and has Intel's VMX besides AMD's SVM. One thread for all emulated CPUs."""
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -73,7 +74,7 @@ class Bochs(Emulator):
     @classmethod
     def missing(cls, settings):
         for what in (cls.program(settings), FIRMWARE, VIDEO_FIRMWARE):
-            if "/" in what and not Path(what).exists():
+            if not shutil.which(what) and not Path(what).is_file():
                 return f"there is no Bochs here: no {os.path.relpath(what, TOP) if what.startswith(str(TOP)) else what}"
         return None
 

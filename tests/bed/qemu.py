@@ -2,6 +2,7 @@
 """QEMU, with its software emulation."""
 import re
 import shlex
+import shutil
 import socket
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Qemu(Emulator):
     def missing(cls, settings):
         """One that a scenario names by its path below the project is there only if it could be fetched."""
         qemu = settings["QEMU"]
-        return None if "/" not in qemu or (TOP / qemu).exists() else f"there is no {qemu}"
+        return None if shutil.which(TOP / qemu if "/" in qemu else qemu) else f"there is no {qemu}"
 
     @classmethod
     def one_thread(cls, settings):

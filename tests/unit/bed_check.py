@@ -61,11 +61,13 @@ class Guest(unittest.TestCase):
 class Ends(unittest.TestCase):
     """A shell command for an emulator: what it has to say comes by the serial line and the debug port."""
 
-    def watch(self, command, limit="5"):
+    def watch(self, command, limit="60", cpu_seconds=None):
         with tempfile.TemporaryDirectory() as d:
             run = e2e.bed.Run(TESTS / "e2e/boot.sh", {"SMP": "1", "ACCEL": "tcg", "TIMEOUT": limit})
             run.dir = Path(d)
             (run.dir / "files").mkdir()
+            if cpu_seconds:
+                run.emulator.cpu_seconds = cpu_seconds
             process = subprocess.Popen(["sh", "-c", command], cwd=d)
             try:
                 return run.watch(process)
@@ -73,17 +75,28 @@ class Ends(unittest.TestCase):
                 process.kill()
                 process.wait()
 
-    END = "echo @begin >link.raw; echo ok - fine >>link.raw; echo @end >>link.raw; echo bed: end >serial.raw; sleep 9"
+    END = "echo @begin >link.raw; echo ok - fine >>link.raw; echo @end >>link.raw; echo bed: end >serial.raw; exec sleep 99"
 
     def test_end(self):
         self.assertIsNone(self.watch(self.END))
         # Slow, with something new all the time, and with hardly any CPU time: as on a machine that does other things.
-        self.assertIsNone(self.watch(f"for n in 1 2 3 4; do sleep 0.5; echo $n >>serial.raw; done; {self.END}"))
+        slow = f"for n in 1 2 3 4 5 6; do sleep 0.8; echo $n >>serial.raw; done; {self.END}"
+        self.assertIsNone(self.watch(slow, "4", lambda process: 3.9))
 
     def test_no_end(self):
-        self.assertIn("nothing new", self.watch("exec sleep 9", "1"))
-        self.assertIn("CPU time", self.watch("while :; do echo busy >>serial.raw; done", "2"))
+        self.assertIn("nothing new", self.watch("exec sleep 99", "1"))
+        taken = iter(range(99))
+        self.assertIn("CPU time", self.watch("exec sleep 99", "10", lambda process: next(taken)))
         self.assertIn("exited", self.watch("true"))
+
+    def test_cpu_seconds(self):
+        emulator = e2e.bed.Run(TESTS / "e2e/boot.sh", {"ACCEL": "tcg"}).emulator
+        with subprocess.Popen(["sh", "-c", "while :; do :; done"]) as process:
+            while emulator.cpu_seconds(process) < 0.1:
+                pass
+            process.kill()
+            process.wait()
+            self.assertGreaterEqual(emulator.cpu_seconds(process), 0.1)
 
 
 class Repeats(unittest.TestCase):

@@ -36,6 +36,8 @@
 
 #include <xen-liveupdate/stream.h>
 
+#include "../cpu/mcheck/x86_mca.h"
+
 #define HOLD_TIMEOUT MILLISECS(1000)
 
 static enum { RELEASED, HELD, PARKED } command;
@@ -78,6 +80,39 @@ static void mask_nmis(void)
 }
 
 /*
+ * Corrected machine checks and thermal events.  Neither INIT nor the jump takes
+ * back what makes a bank raise an interrupt, and the boot CPU's local APIC keeps
+ * its entries.  Who boots next would take such a bank for one that another CPU
+ * looks after (do_cmci_discover()), such an entry for the firmware's.
+ */
+static void stop_mce_interrupts(void)
+{
+    static const struct {
+        unsigned int reg;
+        int index;
+    } lvts[] = {
+        { APIC_LVTTHMR, 5 },
+        { APIC_CMCI, 6 },
+    };
+    uint64_t cap, ctl2;
+    unsigned int i;
+
+    for ( i = 0; cpu_has_apic && i < ARRAY_SIZE(lvts); i++ )
+        if ( get_maxlvt() >= lvts[i].index &&
+             (apic_read(lvts[i].reg) & APIC_MODE_MASK) == APIC_DM_FIXED )
+            apic_write(lvts[i].reg, APIC_LVT_MASKED);
+
+    if ( !boot_cpu_has(X86_FEATURE_MCA) ||
+         rdmsr_safe(MSR_IA32_MCG_CAP, cap) || !(cap & MCG_CMCI_P) )
+        return;
+
+    for ( i = 0; i < (cap & MCG_CAP_COUNT); i++ )
+        if ( !rdmsr_safe(MSR_IA32_MCx_CTL2(i), ctl2) && (ctl2 & CMCI_EN) )
+            wrmsrl(MSR_IA32_MCx_CTL2(i),
+                   ctl2 & ~(CMCI_EN | CMCI_THRESHOLD_MASK));
+}
+
+/*
  * What Xen takes for granted when it boots a CPU, but neither INIT nor the jump
  * resets (Intel SDM vol. 3, "Processor State After Reset": INIT leaves MSRs as
  * they are): Xen remembers what it has written to these, from zero on.
@@ -106,6 +141,7 @@ static void cf_check hold(void *unused)
     {
         liveupdate_pending_fill(smp_processor_id());
         mask_nmis();
+        stop_mce_interrupts();
         /* INIT is blocked in VMX operation, and with SVM while GIF is clear. */
         hvm_cpu_down();
         reset_msrs();
@@ -300,6 +336,7 @@ void noreturn liveupdate_jump(struct kexec_image *image,
     /* Xen hides the DMAR table from dom0; its successor wants to see it. */
     acpi_dmar_reinstate();
     mask_nmis();
+    stop_mce_interrupts();
     hvm_cpu_down();
 
     h->jump_start = NOW();
