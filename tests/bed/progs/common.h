@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,13 @@ static inline void stop_on_sigterm(void)
 
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGINT, &sa, NULL);
+}
+
+/* A busy program in the background: it gets what others leave, so that what looks at it need not wait for it. */
+static inline void run_behind_others(void)
+{
+    stop_on_sigterm();
+    setpriority(PRIO_PROCESS, 0, 19);
 }
 
 static inline int64_t now_ns(clockid_t clock)

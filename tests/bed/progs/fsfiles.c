@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 
     if (argc != 5)
         usage("fsfiles write|verify DIR FILES STATUS");
-    stop_on_sigterm();
+    run_behind_others();
     files = strtoull(argv[3], NULL, 0);
     dir = open(argv[2], O_RDONLY | O_DIRECTORY);
     if (dir < 0) {

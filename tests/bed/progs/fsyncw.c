@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 
     if (argc != 5)
         usage("fsyncw write|verify FILE BLOCKS STATUS");
-    stop_on_sigterm();
+    run_behind_others();
     verify = !strcmp(argv[1], "verify");
     blocks = strtoull(argv[3], NULL, 0);
     fd = open(argv[2], verify ? O_RDONLY | O_DIRECT : O_RDWR | O_CREAT, 0600);

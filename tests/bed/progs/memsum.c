@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 
     if (argc != 3 && argc != 5)
         usage("memsum SEED STATUS [MIB PAUSE_MS]");
-    stop_on_sigterm();
+    run_behind_others();
     words = WORDS_PER_MIB * (argc == 5 ? strtoul(argv[3], NULL, 0) : DEFAULT_MIB);
     pause_us = argc == 5 ? 1000 * strtoul(argv[4], NULL, 0) : 0;
     seed = strtoull(argv[1], NULL, 0);

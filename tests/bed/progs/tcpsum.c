@@ -3,7 +3,7 @@
  * tcpsum listen PORT STATUS | tcpsum connect HOST PORT STATUS
  *
  * One TCP connection that carries a known pseudo-random stream each way; each
- * end checks every byte it receives. About 256 KiB/s each way, so that a machine
+ * end checks every byte it receives. About 128 KiB/s each way, so that a machine
  * in an emulator has time for other things. On SIGTERM an end stops sending
  * and reads on until the other does so too. Reported: connected, sent,
  * received, mismatches, error (errno of a broken connection: a reset is 104),
@@ -20,7 +20,7 @@
 #define SEED_LISTENER    0x1157e4e4
 #define SEED_CONNECTOR   0xc044ec74
 #define CHUNK            8192
-#define SEND_INTERVAL_NS (NS_PER_SEC / 32)
+#define SEND_INTERVAL_NS (NS_PER_SEC / 16)
 #define DRAIN_NS         (90 * NS_PER_SEC)
 
 struct end {
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 
     if (!listener && (argc != 5 || strcmp(argv[1], "connect")))
         usage("tcpsum listen PORT STATUS | tcpsum connect HOST PORT STATUS");
-    stop_on_sigterm();
+    run_behind_others();
     e.status = argv[argc - 1];
     e.seed_out = listener ? SEED_LISTENER : SEED_CONNECTOR;
     e.seed_in = listener ? SEED_CONNECTOR : SEED_LISTENER;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * tickwatch STATUS: watches time from inside a domain.
+ * tickwatch STATUS [MS]: watches time from inside a domain.
  *
- * Sleeps about a millisecond over and over and looks at the clocks. A pause of
+ * Sleeps about MS milliseconds (default: 1) over and over and looks at the clocks. A pause of
  * the whole domain shows as a gap between two samples. Reported:
  *   max_gap_us      the largest gap: the pause as this domain saw it
  *   second_gap_us   the next one, to tell the pause from a busy machine
@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <sys/timerfd.h>
 
-#define SLEEP_NS    1000000L
+#define NS_PER_MS   1000000L
 #define LONG_GAP_NS 100000000LL
 #define REPORT_NS   (NS_PER_SEC / 4)
 #define LAST_NS     NS_PER_SEC
@@ -95,7 +95,7 @@ static bool read_wheel(struct wheel *t)
 /* What a timer that no longer expires has failed to count. */
 static void read_wheel_at_last(struct wheel *t)
 {
-    const struct timespec nap = {.tv_nsec = SLEEP_NS};
+    const struct timespec nap = {.tv_nsec = NS_PER_MS};
     int64_t until = now_ns(CLOCK_MONOTONIC) + LAST_NS, due;
 
     while (!read_wheel(t)) {
@@ -168,12 +168,16 @@ static void report(const struct watch *w, const char *path)
 
 int main(int argc, char **argv)
 {
-    const struct timespec nap = {.tv_nsec = SLEEP_NS};
+    struct timespec nap = {.tv_nsec = NS_PER_MS};
     struct watch w = {0};
     int64_t reported;
 
-    if (argc != 2)
-        usage("tickwatch STATUS");
+    if (argc != 2 && argc != 3)
+        usage("tickwatch STATUS [MS]");
+    if (argc == 3)
+        nap.tv_nsec = NS_PER_MS * strtoul(argv[2], NULL, 0);
+    if (nap.tv_nsec <= 0 || nap.tv_nsec >= NS_PER_SEC)
+        usage("tickwatch STATUS [MS]");
     stop_on_sigterm();
 
     w.start = w.last = reported = now_ns(CLOCK_MONOTONIC);
