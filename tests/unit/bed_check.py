@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What decides in the test bed whether something has passed: guest()'s exit status, when a run is ended, and which are repeated."""
+"""What decides in the test bed whether something has passed: guest()'s exit status, when a run is ended, and which are repeated;
+and that deliberate bugs are up to date with the code."""
 import importlib.machinery
 import importlib.util
 import subprocess
@@ -13,8 +14,8 @@ from types import SimpleNamespace
 TESTS = Path(__file__).resolve().parent.parent
 
 
-def load(path):
-    spec = importlib.util.spec_from_loader("run", importlib.machinery.SourceFileLoader("run", str(path)))
+def load(path, name="run"):
+    spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(path)))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -22,6 +23,7 @@ def load(path):
 
 sys.dont_write_bytecode = True
 e2e = load(TESTS / "e2e/run")
+hypervisor = load(TESTS / "mutants/hypervisor", "hypervisor")
 
 
 class Guest(unittest.TestCase):
@@ -29,7 +31,7 @@ class Guest(unittest.TestCase):
 
     # Nothing waits: what is not there is not going to come.
     STUBS = """
-        cut() { echo abcd; }
+        random_id() { id=abcd; }
         guest_tty() { echo "$DIR/tty"; }
         guest_log() { echo "$DIR/log"; }
         wait_for() { shift; "$@"; }
@@ -56,6 +58,27 @@ class Guest(unittest.TestCase):
             self.assertEqual(self.guest(whole[:end])[0], 255, whole[:end])
         for torn in ("@abcd rc=tick 5 7.1\r\n0;\r\n", "@abcd rc=;\r\n", "@abcd rc=1tick 5\r\n", "@abc", "x@abcd rc=0;\r\n"):
             self.assertEqual(self.guest(torn)[0], 255, torn)
+
+
+class WaitFor(unittest.TestCase):
+    """wait_for(): the command succeeds at the Nth try, each of which takes a second of the test's clock."""
+
+    STUBS = """
+        read_uptime() { now=$((100 + tries)); }
+        succeeds_at() { tries=$((tries + 1)); [ $tries -ge $1 ]; }
+        tries=0
+    """
+
+    def wait(self, command):
+        return subprocess.run(["busybox", "sh", "-c", f". {TESTS}/bed/dom0/lib.sh\n{self.STUBS}\n{command}"], text=True,
+                              capture_output=True, check=False).returncode
+
+    def test_in_time(self):
+        for tries in (1, 2, 5):
+            self.assertEqual(self.wait(f"wait_for 5 succeeds_at {tries}"), 0)
+
+    def test_too_late(self):
+        self.assertEqual(self.wait("wait_for 5 succeeds_at 7; rc=$?; [ $tries = 5 ] || rc=$tries; exit $rc"), 1)
 
 
 class Ends(unittest.TestCase):
@@ -132,6 +155,20 @@ class Repeats(unittest.TestCase):
         early = "not ok - a page leaked\n" + self.FAULT
         self.assertIsNone(self.flake(["a page leaked", "g1 ticks"], early, GUEST="pvh"))
         self.assertIsNone(self.flake(["g1 ticks", self.PANIC], self.FAULT, GUEST="pvh"))
+
+
+class Mutants(unittest.TestCase):
+    """Each deliberate bug can be put into its file, and the run that has to find it is there."""
+
+    def test_apply(self):
+        for path in sorted((TESTS / "mutants").glob("*.txt")) + [TESTS / "mutants/hypervisor.list"]:
+            for bug in hypervisor.mutants.read_mutants(path):
+                self.assertIsNotNone(bug.apply((TESTS.parent / bug.file).read_text()), f"{bug} does not apply")
+
+    def test_runs(self):
+        runs = hypervisor.runs_of_check()
+        for bug in hypervisor.mutants.read_mutants(TESTS / "mutants/hypervisor.list"):
+            self.assertIn(bug.run, runs, str(bug))
 
 
 if __name__ == "__main__":
