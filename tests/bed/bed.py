@@ -60,12 +60,13 @@ DEFAULTS = {
     "IOMMU": "none",                # none, amdvi, vtd, amdvi-x2apic, vtd-x2apic: with interrupt remapping, on a machine q35
     "ICOUNT": "",                   # 0, 1, 2 ...: the deterministic mode with this shift
     "EMULATOR": "qemu",             # qemu or bochs
-    "CPU": "qemu64,+svm,+npt",      # the emulator's model
+    "CPU": "qemu64,+svm,+npt,+rdrand",  # the emulator's model (without rdrand each xl create waits 3 s for random numbers)
     "QEMU": "qemu-system-x86_64",
-    "ACCEL": "",                    # default: see Qemu.choose_accel()
+    "ACCEL": "",                    # default: one thread for all CPUs, see Qemu.ONE_THREAD
     "MACHINE": "pc",
     "QEMU_ARGS": "",                # @RUN@ in it: the run's directory
     "BOCHS": "build/bochs/bochs",
+    "BUDGET": "60",                 # CPU seconds that the run is expected to take, on a machine that does nothing else
     "TIMEOUT": "300",               # CPU seconds of each of the emulator's threads; twice that if QEMU's CPUs share one; Bochs: four times
     "FILES": "",                    # put into dom0's /bed/files
     "SEED": "",                     # for scenarios with random operations; default: another one each time

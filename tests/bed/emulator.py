@@ -80,16 +80,6 @@ class Emulator:
         return f"console=hvc0 earlyprintk=xen rdinit=/init quiet {self.settings['DOM0_ARGS']}".strip()
 
 
-def idle_cpus():
-    """How many of this machine's CPUs are idle, measured over a moment."""
-    def times():
-        return [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    before = times()
-    time.sleep(0.5)
-    spent = [b - a for a, b in zip(before, times())]
-    return os.cpu_count() * (spent[3] + spent[4]) / max(sum(spent), 1)    # idle, waiting for a disk
-
-
 def idlest_cpu():
     """Of those that this program may use, the one with the most idle time in a moment."""
     def idle():

@@ -6,7 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from emulator import BUILD, TOP, Emulator, idle_cpus
+from emulator import BUILD, TOP, Emulator
 
 # Reachable from the host's loopback when NET is set: this port of dom0, and of a guest on dom0's bridge.
 GUEST_PORT = 7000
@@ -32,10 +32,13 @@ IOMMUS["vtd-x2apic"] = (IOMMUS["vtd"][0], IOMMUS["vtd"][1] + ",eim=on", *IOMMUS[
 class Qemu(Emulator):
     NAME = "QEMU"
     DEBUG_PORT = 0x2E0      # not 0x402: firmware writes there
+    # A thread for each emulated CPU (thread=multi) is for runs about what CPUs do at the same time, on a machine that does
+    # nothing else: while one spins for a lock whose holder's thread does not run, a run takes ten times as long.
+    ONE_THREAD = "tcg,thread=single"
 
     def __init__(self, run):
         super().__init__(run)
-        self.settings["ACCEL"] = self.settings["ACCEL"] or self.choose_accel()
+        self.settings["ACCEL"] = self.settings["ACCEL"] or ("tcg" if self.settings["ICOUNT"] else self.ONE_THREAD)
 
     @classmethod
     def missing(cls, settings):
@@ -45,17 +48,7 @@ class Qemu(Emulator):
 
     @classmethod
     def one_thread(cls, settings):
-        return settings["SMP"] == "1" or "thread=single" in settings["ACCEL"]
-
-    def choose_accel(self):
-        """A thread for each emulated CPU if there is a real one free for it, else one for all.
-
-        Sharing costs half of the speed. A CPU that spins for a lock whose holder's thread does not
-        run costs nearly all of it: a run takes ten times as long.
-        """
-        if self.settings["ICOUNT"]:
-            return "tcg"
-        return "tcg,thread=" + ("multi" if int(self.settings["SMP"]) <= idle_cpus() + 0.5 else "single")
+        return settings["SMP"] == "1" or "thread=multi" not in settings["ACCEL"]
 
     def cpu(self):
         """With one emulated CPU, or one thread for all, QEMU gets one real CPU: the idlest, if not another was chosen.
@@ -69,7 +62,7 @@ class Qemu(Emulator):
 
     def limit(self):
         """One thread for all CPUs: half of the speed. A thread each: they count together."""
-        return super().limit() * (2 if "thread=single" in self.settings["ACCEL"] else int(self.settings["SMP"]))
+        return super().limit() * (2 if self.one_thread(self.settings) else int(self.settings["SMP"]))
 
     def prepare(self, initrd):
         s = self.settings

@@ -2,6 +2,9 @@
 # The demonstration: a busy guest with two vCPUs, network and disk, and Xen replaced under it.
 # bed: smp=2
 
+# The pause is measured.
+WATCH_MS=1
+
 before() {
     start_xen
     make_guest g1 vcpus=2 memory=256 vif=1 disk=64

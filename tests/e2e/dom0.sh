@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # dom0 alone lives on: its time, its memory, its processes on every CPU.
-# bed: smp=1,4 accel=tcg,thread=single timeout=240
+# bed-long: smp=1,4 timeout=240
 # bed-long: smp=2 timeout=240
 # bed-long: emulator=bochs cpu=corei7_haswell_4770,broadwell_ult,corei7_skylake_x,ryzen smp=1,2 updates=3
-# bed: smp=2 accel=tcg,thread=single update=kexec-tools timeout=240
+# bed: smp=2 update=kexec-tools timeout=240
 
 before() {
     start_xen

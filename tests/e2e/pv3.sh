@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Three PV guests with one, two and four vCPUs live on together.
-# bed: smp=2
-# bed-long: smp=1,4
+# bed-long: smp=1,2,4
 
 before() {
     start_xen

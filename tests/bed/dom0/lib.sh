@@ -47,17 +47,29 @@ save_file() {
 # value KEY FILE: the value of a "key=value" word, as the programs of the bed write them.
 value() { tr ' ' '\n' <"$2" | sed -n "s/^$1=//p"; }
 
+# A process costs the emulator some 30 ms: what is done again and again is done by the shell itself.
+
 # wait_for SECONDS COMMAND...: until the command succeeds, or fails after that time.
 wait_for() {
-    local until=$(($(uptime_s) + $1))
+    local now until=$1 nothing
+    read_uptime
+    until=$((now + until))
     shift
     until "$@" >/dev/null 2>&1; do
-        [ "$(uptime_s)" -lt "$until" ] || return 1
-        usleep 100000
+        read_uptime
+        [ "$now" -lt "$until" ] || return 1
+        read -r -t 0.1 nothing <>/run/bed/never # a pipe to which nobody writes
     done
+    return 0
 }
 
-uptime_s() { cut -d. -f1 /proc/uptime; }
+# read_uptime: whole seconds, into the caller's variable "now".
+read_uptime() {
+    local up idle
+    read -r up idle </proc/uptime
+    now=${up%.*}
+}
+uptime_s() { local now; read_uptime; echo $now; }
 boot_id() { cat /proc/sys/kernel/random/boot_id; }
 
 # --- Xen and its tools ---------------------------------------------------------------------------
@@ -223,9 +235,13 @@ hvm_words() {
 loop_of() { losetup -a | sed -n "s,^\([^:]*\): .*/tmp/$1.disk.*,\1,p"; }
 
 guest_path() { xenstore-read "/local/domain/$(cat /run/bed/$1.id)/$2"; }
-guest_tty() { cat /run/bed/$1.tty; }
+guest_tty() { local tty; read -r tty </run/bed/$1.tty; echo "$tty"; }
 guest_ip() { cat /run/bed/$1.ip; }
-guest_log() { cat /run/bed/$1.log 2>/dev/null || echo $CONSOLES/guest-$1.log; }
+guest_log() {
+    local log=$CONSOLES/guest-$1.log
+    [ ! -e /run/bed/$1.log ] || read -r log </run/bed/$1.log
+    echo "$log"
+}
 # find_guest NAME [LOG]: the guest has another domid now, and its console perhaps another log.
 find_guest() {
     xl domid $1 >/run/bed/$1.id && wait_for 60 has_tty $1 || return 1
@@ -255,7 +271,7 @@ wait_tick() { wait_for "${2:-60}" more_ticks_than $1 "$(ticks $1)"; }
 guest() {
     local name=$1 id log rc
     shift
-    id=$(cut -c1-8 /proc/sys/kernel/random/uuid)
+    random_id
     log=$(guest_log $name)
     echo "$id $*" >"$(guest_tty $name)"
     wait_for "${GUEST_TIMEOUT:-60}" grep -aq "^@$id rc=[0-9][0-9]*;" $log || {
@@ -267,6 +283,9 @@ guest() {
     rc=$(sed -n "s/^@$id rc=\([0-9][0-9]*\);.*/\1/p" $log)
     return "${rc:-255}"
 }
+
+# random_id: into the caller's variable "id".
+random_id() { read -r id </proc/sys/kernel/random/uuid; id=${id%%-*}; }
 
 guest_bg() { local name=$1; shift; guest $name "$* >/dev/null 2>&1 &"; }
 
@@ -327,9 +346,13 @@ in_domain() {
     if [ $d = dom0 ]; then sh -c "$*"; else guest $d "$*"; fi
 }
 
+# It looks at the clocks every WATCH_MS milliseconds: each time is several changes between Xen and a guest, which is what
+# the emulator is slow at, so a shorter time is for what measures the pause. A timer's periods are counted by the kernel,
+# however rarely it is asked.
+WATCH_MS=10
 start_watch() {
     local d
-    for d in "$@"; do in_domain $d "tickwatch /tmp/watch >/dev/null 2>&1 & echo \$! >/tmp/watch.pid"; done
+    for d in "$@"; do in_domain $d "tickwatch /tmp/watch $WATCH_MS >/dev/null 2>&1 & echo \$! >/tmp/watch.pid"; done
 }
 
 check_watch() {
