@@ -59,6 +59,9 @@ innocent_unharmed() {
 
 # --- Guests --------------------------------------------------------------------------------------
 
+# note TEXT: as report; what update() prints comes only after it.
+note() { tohost line "# $(cut -d' ' -f1 /proc/uptime) s: $*"; }
+
 # start KIND: the next one of that kind, with the next seed.
 start() {
     local n=$(($(cat /run/bed/random.nr 2>/dev/null || echo 0) + 1)) kernel=/boot/guests/random/random
@@ -94,9 +97,9 @@ replace_dead() {
             echo "$kind $name" >>/run/bed/random.running
             continue
         fi
-        say "$name is at its end: $(last_words $name)"
+        note "$name is at its end: $(last_words $name)"
         is_there $name && xl destroy $name
-        start $kind </dev/null || say "no guest in place of $name"
+        start $kind </dev/null || note "no guest in place of $name"
     done </run/bed/random.old
 }
 
@@ -170,14 +173,14 @@ attempt() {
         [ $1 = rehearse ] || [ "$(generation)" = $was ] || return 0
         n=$((n + 1))
         culprits | sort -u >/run/bed/culprits
-        say "$1: $(tr '\n\t' ';:' </run/bed/culprits)"
+        note "$1: $(tr '\n\t' ';:' </run/bed/culprits)"
         [ $n -lt $ATTEMPTS ] || { cat /run/bed/attempt; return 1; }
         sleep 1
         # What lasts for a moment only needs no end.
         [ $n -gt 1 ] || continue
         while read -r domain resource reason; do
             if of_a_guest $resource "$reason" && grep -q . /run/bed/random.running; then
-                report "$1: refused: domain $domain: $resource: $reason"
+                note "$1: refused: domain $domain: $resource: $reason"
                 get_rid_of $domain "$reason"
             else
                 not_ok "$1: refused: domain $domain: $resource: $reason"

@@ -404,7 +404,10 @@ static unsigned long initial_context(unsigned int cpu)
     x->user_regs.rsp = address();
     x->user_regs.rflags = one_in(4) ? any() : 0;
     x->ctrlreg[3] = xen_pfn_to_cr3(one_in(3) ? frame() : mfn_of(top_table()));
-    x->ctrlreg[1] = one_in(3) ? xen_pfn_to_cr3(frame()) : 0;
+    /*
+     * No ctrlreg[1]: Xen keeps the kernel's table when the one for processes is none, and leaks it, and with it the
+     * domain, when the vCPU is initialised once more; with an update or without.
+     */
     x->ctrlreg[0] = one_in(4) ? any() : 0;
     x->ctrlreg[4] = one_in(4) ? any() : 0;
     x->ldt_base = one_in(4) ? address() : 0;
