@@ -603,8 +603,8 @@ static void pv_call(struct call *c)
         case 5: CALL(c, get_debugreg, number(8)); break;
         case 6:
             CALL(c, callback_op, CALLBACKOP_register,
-                 OP(callback_register, .type = ONE_OF(2, 4, 5, 7, odd_number()), .flags = number(2),
-                    .address = address()));
+                 OP(callback_register, .type = ONE_OF(2, 3, 5, 7, 8 + below(64)),
+                    .flags = number(2), .address = address()));
             break;
         case 7: {
             struct trap_info *traps = c->op;
