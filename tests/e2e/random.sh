@@ -3,7 +3,7 @@
 # updates are made, or refused by the name of one of them for a reason that docs/limits.md calls a guest's; once that
 # one is destroyed, they are made. Nobody else has harm from it, and no page is lost. SEED repeats what the guests are
 # begun with; ARGS: kinds=pv,pvh,pv what is started, rehearsals=N before each update, seconds=N of calls between two.
-# bed: smp=1 updates=3 seed=4711 mem=2560 timeout=600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
+# bed-long: smp=1 updates=3 seed=4711 mem=2560 timeout=600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=1 updates=20 mem=2560 timeout=3600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=2 updates=20 mem=2560 timeout=3600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
 
