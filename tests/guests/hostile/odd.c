@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A guest brings itself into a state that Xen accepts by one way and would refuse by another. */
 /* guest: vcpus=2 */
-/* cases: STACK:pv TIMERS INFO32:pvh CR0:pvh CR3:pvh LMA:pvh */
+/* cases: STACK:pv HALF:pv USER:pv TIMERS INFO32:pvh CR0:pvh CR3:pvh LMA:pvh */
 #ifdef PV
 #include "../lib/pv.h"
 #else
@@ -14,6 +14,8 @@
 
 enum {
     STACK,  /* the kernel's stack is at a non-canonical address */
+    HALF,   /* a vCPU whose initialisation has failed: its page table is none */
+    USER,   /* the same with a page table that is one, but none for processes */
     TIMERS, /* timers at the end of time, and in the past */
     INFO32, /* vcpu_info where only 32-bit guests may have it, in a guest that is in 64-bit mode */
     CR0,    /* a vCPU, not brought up, with bits in CR0 that are reserved */
@@ -32,10 +34,34 @@ enum {
 #define EFER_LMA     0x400
 
 #ifdef PV
+static char page[PAGE_SIZE] page_aligned;
+
+/* Xen keeps what it has done so far, and takes the vCPU for one in reset. */
+static void init_half(void)
+{
+    static struct vcpu_guest_context c;
+    unsigned long none = mfn_of(page);
+    long rc;
+
+    c.flags = VGCF_IN_KERNEL;
+    c.kernel_ss = FLAT_KERNEL_SS;
+    c.user_regs.cs = FLAT_KERNEL_CS;
+    c.user_regs.ss = FLAT_KERNEL_SS;
+    c.ctrlreg[3] = xen_pfn_to_cr3(CASE == HALF ? none : mfn_of(top_table()));
+    c.ctrlreg[1] = xen_pfn_to_cr3(none);
+    rc = hypercall(vcpu_op, VCPUOP_initialise, 1, &c);
+    require(rc < 0, "a page that is writable is taken for a page table: %ld", rc);
+}
+
 static void go_odd(void)
 {
-    long rc = hypercall(stack_switch, FLAT_KERNEL_SS, FAR_ADDRESS);
+    long rc;
 
+    if (CASE != STACK) {
+        init_half();
+        return;
+    }
+    rc = hypercall(stack_switch, FLAT_KERNEL_SS, FAR_ADDRESS);
     require(!rc, "stack_switch: %ld", rc);
 }
 #else

@@ -11,6 +11,18 @@ static struct xencons_interface *ring;
 static unsigned int console_port;
 static unsigned int lock;
 
+const char *command_line = "";
+
+unsigned int console_channel(void)
+{
+    return console_port;
+}
+
+void set_console_channel(unsigned int port)
+{
+    console_port = port;
+}
+
 void console_init(struct xencons_interface *r, unsigned int port)
 {
     ring = r;

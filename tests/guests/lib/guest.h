@@ -48,6 +48,11 @@ _Noreturn void give_up(const char *fmt, ...) __attribute__((format(printf, 1, 2)
 #define expect(cond, ...)  ((cond) ? true : (fail(__VA_ARGS__), false))
 #define require(cond, ...) ((cond) ? (void)0 : give_up(__VA_ARGS__))
 
+/* The words that the toolstack gave it: those of xl's "extra" or "cmdline". */
+extern const char *command_line;
+/* The console's event channel, and that it is another one now. */
+unsigned int console_channel(void);
+void set_console_channel(unsigned int port);
 /* Is the update over? No hypercall is made as long as it is not. */
 bool update_is_over(void);
 /* The word that changes just before: for loops that do not want to call a function. */

@@ -286,6 +286,7 @@ _Noreturn void pv_main(void)
     for (unsigned int i = 0; i < MAX_VCPUS; i++)
         vcpu_infos[i] = &shared_info->vcpu_info[i];
     set_entries();
+    command_line = (const char *)start_info->cmd_line;
     console_init(virt_of_mfn(start_info->console.domU.mfn), start_info->console.domU.evtchn);
     guest_main();
 }

@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <xen/arch-x86/cpuid.h>
+#include <xen/arch-x86/hvm/start_info.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
 #include <xen/hvm/params.h>
@@ -19,6 +20,7 @@
 
 static char shared_info_page[PAGE_SIZE] page_aligned;
 extern uint64_t boot_l4[];
+extern uint32_t start_info_address;
 
 /* An interrupt gate. */
 struct gate {
@@ -122,6 +124,7 @@ static uint64_t get_param(unsigned int index)
 
 _Noreturn void pvh_main(void)
 {
+    const struct hvm_start_info *start_info = (void *)(uintptr_t)start_info_address;
     struct xen_add_to_physmap map = {.domid = DOMID_SELF,
                                      .space = XENMAPSPACE_shared_info,
                                      .gpfn = pfn_of(shared_info_page)};
@@ -140,6 +143,8 @@ _Noreturn void pvh_main(void)
     shared_info = (struct shared_info *)shared_info_page;
     for (unsigned int i = 0; i < MAX_VCPUS; i++)
         vcpu_infos[i] = &shared_info->vcpu_info[i];
+    if (start_info->cmdline_paddr)
+        command_line = (const char *)start_info->cmdline_paddr;
     console_init((void *)(get_param(HVM_PARAM_CONSOLE_PFN) * PAGE_SIZE),
                  get_param(HVM_PARAM_CONSOLE_EVTCHN));
     require(!hypercall(hvm_op, HVMOP_set_param, &callback), "no callback for events");

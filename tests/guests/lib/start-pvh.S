@@ -29,6 +29,7 @@
     .globl _start
 _start:
     cld
+    movl %ebx, start_info_address
     movl $boot_l4, %eax
     movl %eax, %cr3
     movl $CR4_PAE_SSE, %eax
@@ -54,6 +55,7 @@ start64:
     .globl secondary_start
 secondary_start:
     cld
+    movl %ebx, start_info_address
     lgdt gdt_pointer(%rip)
     call load_segments
     lidt idt_pointer(%rip)
@@ -100,6 +102,10 @@ boot_l2:
     .quad address + 0xe7    /* present, writable, accessed, dirty, 2 MiB */
     .set address, address + 0x200000
     .endr
+
+    .globl start_info_address
+start_info_address:
+    .quad 0
 
 gdt:
     .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff

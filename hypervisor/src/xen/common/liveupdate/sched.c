@@ -115,6 +115,15 @@ static int cf_check lu_sched_quiesce(struct domain *d)
         if ( waits )
             flags &= ~VPF_blocked_in_xen;
 
+        /*
+         * Left behind by an initialisation that failed, or that its caller did not
+         * go on with: it keeps from running what is down anyway, and is set again
+         * by the next attempt.  A reset of the toolstack's that is interrupted
+         * leaves is_initialised alone until it is through.
+         */
+        if ( !v->is_initialised )
+            flags &= ~VPF_in_reset;
+
         if ( v->is_running )
             return liveupdate_refuse(d, -EBUSY, "vCPU %u still runs", v->vcpu_id);
 
