@@ -55,7 +55,6 @@ start64:
     .globl secondary_start
 secondary_start:
     cld
-    movl %ebx, start_info_address
     lgdt gdt_pointer(%rip)
     call load_segments
     lidt idt_pointer(%rip)
