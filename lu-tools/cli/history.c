@@ -131,7 +131,8 @@ int verb_history(struct cli *c)
     if (rc)
         return rc;
     if (j.skipped)
-        warn(c, "%s: %zu bytes are damaged and were left out", j.path, j.skipped);
+        warn(c, "%s: %zu entries are damaged, or of a later version, and were left out", j.path,
+             j.skipped);
 
     if (c->nr_args) {
         json_decref(list);

@@ -37,6 +37,8 @@ int record_fail(struct record_why *why, int errnum, const char *fmt, ...)
 int record_write(int fd, const void *data, size_t size);
 /* Makes the names in the directory of @path be on the disk; 0 or an errno. */
 int record_sync_directory(const char *path);
+/* @dir and what it lies in, where they are missing, are on the disk; 0 or an errno. */
+int record_make_directory(const char *dir);
 /* The directory that @variable names, else @standard. */
 const char *record_dir(const char *variable, const char *standard);
 /* strdup() for messages: never NULL but for want of memory, which ends the program. */
@@ -75,14 +77,17 @@ struct attempt {
     const Lu__End *end;
 };
 
+struct sqlite3;
+
 struct journal {
     char *path;
-    int lock;                 /* -1: only for reading */
-    Lu__Entry **entries;      /* owned */
-    struct attempt *attempts; /* owned; in the order of the file */
-    size_t nr_entries, nr_attempts;
-    size_t sound;   /* bytes up to the end of the last sound frame */
-    size_t skipped; /* bytes that are no sound frame */
+    int lock; /* -1: only for reading */
+    struct sqlite3 *db;
+    struct attempt *attempts; /* owned; in the order of their numbers */
+    size_t nr_attempts;
+    uint32_t last_id;   /* of those left out as well */
+    size_t skipped;     /* attempts left out: not understood */
+    unsigned long keep; /* of each kind */
 };
 
 /*
@@ -98,6 +103,12 @@ uint32_t journal_next_id(const struct journal *j);
 /* NULL: there is none.  @id 0: the last one of @kind. */
 const struct attempt *journal_find(const struct journal *j, uint32_t id, Lu__Kind kind);
 
+/* Of journal.c and old_journal.c: takes both over; @end may be NULL. */
+void journal_add(struct journal *j, Lu__Begin *begin, Lu__End *end);
+bool journal_understands(const Lu__Begin *begin);
+/* Adds what the old file @path has, in memory; none is no error. */
+int old_journal_read(struct journal *j, const char *path, struct record_why *why);
+
 Lu__Result *journal_result(const struct xenlu_result *r);
 const char *journal_outcome(const struct attempt *a); /* "done", "under-way", ... */
 
@@ -109,6 +120,8 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
 /* The decision alone: an End, or NULL if it is still under way. */
 Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
                        const struct xenlu_result *r);
+
+/* ---- staged.c ---- */
 
 /* What is staged: @target is copied; NULL: nothing is. */
 int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why);

@@ -118,7 +118,8 @@ make_tool_disk() {
     local lib=/lib/x86_64-linux-gnu
     mkdir /tmp/tool
     cp /usr/bin/xen-liveupdate /lib64/ld-linux-x86-64.so.2 $lib/libc.so.6 $lib/libxen[ct]*.so.1 $lib/libxenstore.so.* \
-        $lib/libjansson.so.4 $lib/libprotobuf-c.so.1 $lib/libz.so.1 /tmp/tool
+        $lib/libjansson.so.4 $lib/libprotobuf-c.so.1 $lib/libsqlite3.so.0 $lib/libm.so.6 \
+        $lib/libz.so.1 /tmp/tool
     truncate -s 32M /tmp/g1.disk
     # Not busybox's, which cannot fill the file system.
     check "a disk with the tool" /usr/sbin/mke2fs -q -t ext4 -d /tmp/tool /tmp/g1.disk

@@ -158,6 +158,6 @@ after() {
     check "inspect --last" text 0 "bytes, sound" inspect --last
     check "stage once more" xen-liveupdate stage /boot/xen-source
     check "apply as JSON" json apply 0 apply
-    save_file /var/lib/xen/liveupdate/journal
+    save_file /var/lib/xen/liveupdate/journal.db
     host_stop
 }

@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "../../lu-tools/record/record.h"
 #include "fake_xen.h"
 #include "kexec_test.h"
@@ -935,7 +937,7 @@ static void last_hooks(void)
     /* An error of the tool itself; one of Xen, before it took the update. */
     ready_with_hooks(NULL);
     write_command_hook("pre-apply", "$XEN_LIVEUPDATE_ID $XEN_LIVEUPDATE_DOMAINS",
-                       "rm -f state/journal; mkdir state/journal");
+                       "rm -f state/journal.db; mkdir state/journal.db");
     CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
@@ -1071,18 +1073,23 @@ static void history(void)
     journal_close(&j);
     fake.stage = fake.stuck = FAKE_SAVE;
     fake.query.phase = XEN_LIVEUPDATE_PHASE_save;
-    f = fopen("state/journal", "a");
+    f = fopen("state/journal.db", "r+");
     fwrite("garbage", 1, 7, f);
     fclose(f);
-    CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "7 bytes are damaged"));
+    CU_ASSERT_EQUAL(CALL("-j", "history"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("error.message"), "journal.db: is damaged"));
+    fake.stage = fake.stuck = FAKE_IDLE;
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_idle;
+    fake.query.staged = 1;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
 }
 
 static void warnings(void)
 {
-    FILE *f;
+    sqlite3 *db;
 
-    /* Two at once: damage, and metrics that cannot be written. */
+    /* Two at once: a hook, and metrics that cannot be written. */
     ready(1);
     CU_ASSERT_EQUAL(CALL("apply"), 0);
     fake.query.staged = 1;
@@ -1093,11 +1100,13 @@ static void warnings(void)
     CU_ASSERT_EQUAL(json_array_size(at("warnings")), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "metrics: "));
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.1"), "exit code 1"));
-    f = fopen("state/journal", "a");
-    fwrite("x", 1, 1, f);
-    fclose(f);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_open("state/journal.db", &db), SQLITE_OK);
+    CU_ASSERT_EQUAL(sqlite3_exec(db, "UPDATE attempt SET begin = x'' WHERE id = 1", NULL, NULL,
+                                 NULL),
+                    SQLITE_OK);
+    sqlite3_close(db);
     CU_ASSERT_EQUAL(CALL("history"), 0);
-    CU_ASSERT_TRUE(complains("warning: state/journal: 1 bytes are damaged"));
+    CU_ASSERT_TRUE(complains("warning: state/journal.db: 1 entries are damaged"));
 }
 
 static void report(void)

@@ -14,7 +14,7 @@ record_CFLAGS := -D_GNU_SOURCE -D__XEN_TOOLS__ -I$(PB) -I$(TOP)/kexec -I$(LU)/in
                  -I$(TOP)/hypervisor/src/xen/include/public -idirafter /usr/include/xen
 # notify.c's messages come to the test.
 record_CFLAGS += -DJOURNAL_SOCKET='"journal.socket"'
-record_LIBS := -lcunit -ljansson -lprotobuf-c -lxenstore -lz
+record_LIBS := -lcunit -ljansson -lprotobuf-c -lxenstore -lsqlite3 -lz
 
 # The command line on the same Xen.
 cli_SRC := cli_test.c world.c $(filter-out record_test.c,$(record_SRC)) $(DUMP_SRC) \
