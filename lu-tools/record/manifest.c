@@ -26,29 +26,41 @@
 
 /* ---- host ---- */
 
-/* The first line of a file, "" if there is none. */
-static void read_line(const char *path, char *text, size_t size)
+/* The first line of a file, "" if there is none; 0 or an errno. */
+static int read_line(const char *path, char *text, size_t size)
 {
     FILE *f = fopen(path, "r");
+    int rc = 0;
 
     text[0] = '\0';
     if (!f)
-        return;
-    if (!fgets(text, size, f))
+        return errno == ENOENT ? 0 : errno;
+    if (!fgets(text, size, f)) {
+        rc = ferror(f) ? errno : 0;
         text[0] = '\0';
+    }
     text[strcspn(text, "\n")] = '\0';
     fclose(f);
+
+    return rc;
 }
 
-static Lu__Host *take_host(const struct xenlu_status *s, const struct xenlu_result *r,
-                           const struct xenlu_inventory *inv)
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+static int take_host(Lu__Manifest *m, const struct xenlu_status *s, const struct xenlu_result *r,
+                     const struct xenlu_inventory *inv, struct record_why *why)
 {
     Lu__Host *h = record_alloc(sizeof(*h));
     struct utsname name;
     char text[64];
+    int rc;
 
     lu__host__init(h);
-    read_line("/proc/sys/kernel/random/boot_id", text, sizeof(text));
+    m->host = h;
+    /* Without it the next boot could not be told from this one. */
+    rc = read_line(BOOT_ID, text, sizeof(text));
+    if (rc)
+        return record_fail(why, rc, BOOT_ID ": %s", strerror(rc));
     h->boot_id = record_text(text);
     h->version = record_text(s->version);
     h->changeset = record_text(s->changeset);
@@ -62,7 +74,7 @@ static Lu__Host *take_host(const struct xenlu_status *s, const struct xenlu_resu
     h->kernel = record_text(uname(&name) ? "" : name.release);
     h->boot_ns = inv->boot_ns;
 
-    return h;
+    return 0;
 }
 
 /* ---- domains ---- */
@@ -136,50 +148,61 @@ static uint32_t back_end_domid(const char *name)
     return digits ? strtoul(digits, NULL, 10) : 0;
 }
 
-static Lu__Device *take_device(const char *bus, const char *name)
+/* What is gone meanwhile has nothing to say; what cannot be read is not taken for that. */
+static int take_device(Lu__Manifest *m, const char *bus, const char *name)
 {
     char path[PATH_MAX], target[PATH_MAX], state[64];
     Lu__Device *d = record_alloc(sizeof(*d));
     ssize_t n;
+    int rc;
 
     lu__device__init(d);
+    m->devices[m->n_devices++] = d;
     d->bus = record_text(bus);
     d->name = record_text(name);
+    if (strcmp(bus, "pci"))
+        d->domid = back_end_domid(name);
 
     snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/driver", bus, name);
     n = readlink(path, target, sizeof(target) - 1);
+    if (n < 0 && errno != ENOENT)
+        return errno;
     target[n > 0 ? n : 0] = '\0';
     d->driver = record_text(strrchr(target, '/') ? strrchr(target, '/') + 1 : "");
 
     snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/state", bus, name);
-    read_line(path, state, sizeof(state));
+    rc = read_line(path, state, sizeof(state));
     d->state = record_text(state);
-    if (strcmp(bus, "pci"))
-        d->domid = back_end_domid(name);
 
-    return d;
+    return rc == ENODEV ? 0 : rc;
 }
 
-static void take_devices(Lu__Manifest *m, const char *bus)
+/* A host without that bus has none of its devices. */
+static int take_devices(Lu__Manifest *m, const char *bus, struct record_why *why)
 {
     char path[PATH_MAX];
     struct dirent **names;
-    int nr;
+    int nr, rc = 0;
 
     snprintf(path, sizeof(path), "/sys/bus/%s/devices", bus);
     nr = scandir(path, &names, NULL, alphasort);
     if (nr < 0)
-        return;
+        return errno == ENOENT ? 0 : record_fail(why, errno, "%s: %s", path, strerror(errno));
 
     m->devices = realloc(m->devices, (m->n_devices + nr) * sizeof(*m->devices) + 1);
     if (!m->devices)
         abort();
     for (int i = 0; i < nr; i++) {
-        if (names[i]->d_name[0] != '.')
-            m->devices[m->n_devices++] = take_device(bus, names[i]->d_name);
+        if (!rc && names[i]->d_name[0] != '.') {
+            rc = take_device(m, bus, names[i]->d_name);
+            if (rc)
+                record_fail(why, rc, "%s/%s: %s", path, names[i]->d_name, strerror(rc));
+        }
         free(names[i]);
     }
     free(names);
+
+    return rc;
 }
 
 int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *why)
@@ -190,6 +213,7 @@ int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *
     struct xenlu_result result;
     struct xenlu_error err;
     Lu__Manifest *m;
+    int rc;
 
     *manifest = NULL;
     if (xenlu_get_status(lu, &status, &err) || xenlu_get_result(lu, &result, &err) ||
@@ -199,14 +223,19 @@ int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *
     m = record_alloc(sizeof(*m));
     lu__manifest__init(m);
     m->time_ns = record_now();
-    m->host = take_host(&status, &result, &inv);
+    rc = take_host(m, &status, &result, &inv, why);
     take_domains(m, list, inv.nr_domains);
-    take_devices(m, "pci");
-    take_devices(m, "xen-backend");
+    if (!rc)
+        rc = take_devices(m, "pci", why);
+    if (!rc)
+        rc = take_devices(m, "xen-backend", why);
     free(list);
-    *manifest = m;
+    if (rc)
+        lu__manifest__free_unpacked(m, NULL);
+    else
+        *manifest = m;
 
-    return 0;
+    return rc;
 }
 
 /* ---- comparison ---- */

@@ -514,8 +514,15 @@ static void write_old(void)
         old_frame_begin(f, b);
         if (i < 3)
             old_frame_end(f, e);
-        if (i == 1)
+        if (i == 1) {
             fputs("garbage", f);
+            /* One that is not what it was. */
+            b->id = 9;
+            b->plan->timeout_s = 5;
+            old_frame_begin(f, b);
+            fseek(f, -1, SEEK_CUR);
+            fputc(6, f);
+        }
         lu__begin__free_unpacked(b, NULL);
         lu__end__free_unpacked(e, NULL);
     }
@@ -546,7 +553,7 @@ static void test_import(void)
     fresh(1);
     write_old();
     CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
-    check_imported(&j, 2);
+    check_imported(&j, 3);
     journal_close(&j);
     CU_ASSERT_EQUAL(mode_of("journal.db"), 0);
 
@@ -558,7 +565,7 @@ static void test_import(void)
     rename("aside", "journal");
 
     CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
-    check_imported(&j, 2);
+    check_imported(&j, 3);
     CU_ASSERT_EQUAL(journal_end(&j, new_end(7, LU__OUTCOME__FAILED), &why), 0);
     journal_close(&j);
     CU_ASSERT_EQUAL(mode_of("journal"), 0);
