@@ -183,6 +183,12 @@ static void end_not_done(struct cli *c, struct attempt_data *d)
     write_end(c, d, end);
 }
 
+/* As far as more is known of it than the code of the attempt tells. */
+static int exit_code_of(const struct attempt_data *d, int rc)
+{
+    return d->outcome == FAILED ? EXIT_FAILED : d->outcome == UNKNOWN ? EXIT_UNKNOWN : rc;
+}
+
 /* Begun, and ended before Xen was asked for the update. */
 static void end_not_tried(struct cli *c, struct attempt_data *d, const char *message)
 {
@@ -202,7 +208,7 @@ static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
     d->outcome = DONE;
     end->result = journal_result(&d->result);
     if (manifest_take(c->lu, &end->after, &why)) {
-        rc = complain_text(c, EXIT_ERROR, "inventory", "look at the domains: xl list",
+        rc = complain_text(c, EXIT_UNKNOWN, "inventory", "look at the domains: xl list",
                            "%s, but who survived cannot be told: %s",
                            rehearsal ? "rehearsed" : "Xen was updated", why.text);
         d->outcome = UNKNOWN;
@@ -218,7 +224,7 @@ static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
     }
     json_object_set_new(c->out, "missing", missing);
     if (end->n_missing) {
-        rc = complain_text(c, EXIT_ERROR, "lost", "look at the domains: xl list, xl dmesg",
+        rc = complain_text(c, EXIT_LOST, "lost", "look at the domains: xl list, xl dmesg",
                            "%s, but not all is there that was there before: %s",
                            rehearsal ? "rehearsed" : "Xen was updated", end->missing[0]);
         d->outcome = LOST;
@@ -319,8 +325,10 @@ static int keep_limit(struct cli *c, struct attempt_data *d)
 
     d->code = attempt(c, d, true);
     if (d->code && d->code != XENLU_UNSUPPORTED) {
+        int rc = complain(c, &d->err);
+
         end_not_done(c, d);
-        return complain(c, &d->err);
+        return exit_code_of(d, rc);
     }
     if (!d->code) {
         Lu__Result *r = journal_result(&d->result);
@@ -405,7 +413,7 @@ static int execute(struct cli *c, struct attempt_data *d)
     if (d->code) {
         rc = complain(c, &d->err);
         end_not_done(c, d);
-        return rc;
+        return exit_code_of(d, rc);
     }
 
     print_result(c, &d->result);
@@ -448,7 +456,7 @@ static int prepare(struct cli *c, struct attempt_data *d, bool rehearsal)
     int rc = is_ready(c, rehearsal);
 
     if (!rc)
-        rc = open_journal(c, &d->journal);
+        rc = c->dry_run ? read_journal(c, &d->journal) : open_journal(c, &d->journal);
     /* Once more: from here on nobody else stages or updates. */
     if (!rc)
         rc = is_ready(c, rehearsal);
@@ -567,7 +575,7 @@ static int rehearse(struct cli *c, struct attempt_data *d)
     if (d->code) {
         rc = complain(c, &d->err);
         end_not_done(c, d);
-        return rc;
+        return exit_code_of(d, rc);
     }
     print_result(c, &d->result);
     r = journal_result(&d->result);

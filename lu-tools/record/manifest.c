@@ -140,12 +140,11 @@ static void take_domains(Lu__Manifest *m, const struct xenlu_domain *list, uint3
 
 /* ---- devices ---- */
 
-/* "vif-1-0" serves domain 1. */
-static uint32_t back_end_domid(const char *name)
+uint32_t manifest_back_end_domid(const char *name)
 {
-    const char *digits = strpbrk(name, "0123456789");
+    const char *dash = strchr(name, '-');
 
-    return digits ? strtoul(digits, NULL, 10) : 0;
+    return dash ? strtoul(dash + 1, NULL, 10) : 0;
 }
 
 /* What is gone meanwhile has nothing to say; what cannot be read is not taken for that. */
@@ -161,7 +160,7 @@ static int take_device(Lu__Manifest *m, const char *bus, const char *name)
     d->bus = record_text(bus);
     d->name = record_text(name);
     if (strcmp(bus, "pci"))
-        d->domid = back_end_domid(name);
+        d->domid = manifest_back_end_domid(name);
 
     snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/driver", bus, name);
     n = readlink(path, target, sizeof(target) - 1);

@@ -67,6 +67,8 @@ void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after, cha
 uint32_t manifest_digest(const Lu__Domain *d);
 /* "domain 3 (web1)", "domain 3" */
 void manifest_name(const Lu__Manifest *m, uint32_t domid, char *text, size_t size);
+/* "vif-1-0" serves domain 1, "9pfs-12-0" domain 12; 0: none is named. */
+uint32_t manifest_back_end_domid(const char *name);
 uint64_t manifest_pages(const Lu__Manifest *m); /* of all domains */
 
 /* ---- journal.c ---- */

@@ -94,11 +94,11 @@ refuse_commands() {
     sed -i '$d' /run/bed/messages # the same as the one before
     bad "abort with no update scheduled" 1 nothing-to-abort "no update is scheduled" abort
     bad "no stream to read" 1 no-stream "there is no stream" read-stream /tmp/stream
-    bad "an unknown verb" 1 - 'no verb "upgrade"' upgrade
-    bad "an unknown option" 1 - "force" apply --force
-    bad "an option of another verb" 1 - "Usage: .* status" status --timeout 3
-    bad "an argument that is missing" 1 - "Usage: .* stage TARGET" stage
-    bad "a timeout that is no number" 1 - "soon: not a number of seconds" apply --timeout soon
+    bad "an unknown verb" 64 usage 'no verb "upgrade"' upgrade
+    bad "an unknown option" 64 usage "no option --force" apply --force
+    bad "an option of another verb" 64 usage "status does not take --timeout" status --timeout 3
+    bad "an argument that is missing" 64 usage "too few arguments: .*: stage TARGET" stage
+    bad "a timeout that is no number" 64 usage "soon: not a number of seconds" apply --timeout soon
     bad "an option that a domain would notice" 1 option-refused "dom0_mem" stage $XEN --append dom0_mem=512M
 }
 

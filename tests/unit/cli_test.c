@@ -54,6 +54,16 @@ static void redirect(const char *name, int flags, int to)
     close(fd);
 }
 
+static int lines(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += *text == '\n';
+
+    return n;
+}
+
 static const char *stdout_name = "out";
 static bool close_stderr;
 
@@ -307,13 +317,47 @@ static void usage(void)
 
     ready(1);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 1);
-        CU_ASSERT_NOT_EQUAL(strlen(err), 0);
+        CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 64);
+        CU_ASSERT_TRUE(complains("\n  what to do: see xen-liveupdate "));
+        CU_ASSERT_TRUE(lines(err) == 2);
         CU_ASSERT_EQUAL(strlen(out), 0);
+        /* As JSON, wherever -j stands. */
+        for (int first = 0; first < 2; first++) {
+            if (first)
+                CU_ASSERT_EQUAL(CALL("-j", bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 64);
+            if (!first && bad[i][2])
+                CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], "-j"), 64);
+            if (!first && !bad[i][2])
+                continue;
+            CU_ASSERT_STRING_EQUAL(text_at("error.code"), "usage");
+            CU_ASSERT_EQUAL(number_at("exit_code"), 64);
+            CU_ASSERT_EQUAL(number_at("schema"), 2);
+        }
     }
+    CU_ASSERT_EQUAL(CALL("apply", "--foo"), 64);
+    CU_ASSERT_TRUE(complains("xen-liveupdate: no option --foo\n"));
+    CU_ASSERT_EQUAL(CALL("apply", "-x"), 64);
+    CU_ASSERT_TRUE(complains("xen-liveupdate: no option -x\n"));
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout"), 64);
+    CU_ASSERT_TRUE(complains("xen-liveupdate: --timeout: an argument is missing\n"));
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
     CU_ASSERT_EQUAL(CALL("--help"), 0);
-    CU_ASSERT_TRUE(says("Exit codes: 0 done, 1 error, 2 busy (try again), 3 refused"));
+    CU_ASSERT_TRUE(says("Exit codes: 0 done, 1 error (nothing was tried), 2 busy (try again)"));
+    CU_ASSERT_TRUE(says("64 wrong use") && says("\n  read-stream FILE\n"));
+    /* Of one verb, whichever way it is asked for. */
+    CU_ASSERT_EQUAL(CALL("help", "report"), 0);
+    CU_ASSERT_TRUE(says("report [ID] [--format FORMAT]\n") &&
+                   says("--format FORMAT            text"));
+    CU_ASSERT_PTR_NULL(strstr(out, "read-stream"));
+    CU_ASSERT_PTR_NULL(strstr(out, "--append"));
+    CU_ASSERT_EQUAL(CALL("apply", "--help"), 0);
+    CU_ASSERT_TRUE(says("apply [--timeout SECONDS] [--max-pause MILLISECONDS]\n"));
+    CU_ASSERT_PTR_NULL(strstr(out, "report"));
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_EQUAL(CALL("help", "nonsense"), 64);
+    CU_ASSERT_EQUAL(CALL("help", "one", "two"), 64);
+    CU_ASSERT_EQUAL(CALL("help"), 0);
+    CU_ASSERT_TRUE(says("\n  read-stream FILE\n"));
     CU_ASSERT_EQUAL(CALL("--version"), 0);
     CU_ASSERT_TRUE(says("xen-liveupdate "));
     CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1000000", "-n"), 0);
@@ -547,7 +591,7 @@ static void fails(void)
     ready(2);
     write_all_hooks();
     fake.fails = true;
-    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
     CU_ASSERT_EQUAL(number_at("error.domain"), 1);
     CU_ASSERT_STRING_EQUAL(text_at("result.failure.reason"), "for a test");
@@ -568,7 +612,7 @@ static void fails(void)
 
     /* A hook behind the event cannot undo it, but its failure is told. */
     write_hook("on-failure", "bad", 2);
-    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "failed with exit code 2"));
 }
 
@@ -583,7 +627,7 @@ static void loses(void)
     ready(3);
     write_all_hooks();
     fake.on_stage = lose_one;
-    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 6);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "lost");
     CU_ASSERT_STRING_EQUAL(text_at("missing.0"), "domain 2 is gone");
     CU_ASSERT_TRUE(complains("missing: domain 2 is gone\n"));
@@ -595,7 +639,7 @@ static void too_late(void)
 {
     ready(1);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 5);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "timeout");
     /* It may still come, and whoever looks then writes it down. */
     CU_ASSERT_TRUE(last_is("under way"));
@@ -610,7 +654,7 @@ static void too_late(void)
 
     ready(1);
     fake.stuck = FAKE_SCHEDULED;
-    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 4);
     CU_ASSERT_TRUE(last_is("failed"));
 }
 
@@ -656,7 +700,7 @@ static void limit(void)
 
     ready(2);
     fake.fails = true;
-    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 4);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
     CU_ASSERT_TRUE(last_is("failed"));
@@ -680,7 +724,7 @@ static void rehearsal(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "unsupported");
     fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
     fake.fails = true;
-    CU_ASSERT_EQUAL(CALL("rehearse"), 1);
+    CU_ASSERT_EQUAL(CALL("rehearse"), 4);
     CU_ASSERT_TRUE(last_is("failed"));
 }
 
@@ -713,7 +757,7 @@ static void interrupts(void)
     for (size_t i = 0; i < 2; i++) {
         /* Before it has begun it is taken back; later it is too late, and it goes ahead. */
         interrupt(FAKE_SCHEDULED, XEN_LIVEUPDATE_execute, signals[i]);
-        CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+        CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
         CU_ASSERT_PTR_NOT_NULL(strstr(text_at("error.message"), "taken back before it began"));
         CU_ASSERT_EQUAL(fake.query.generation, 0);
         CU_ASSERT_TRUE(last_is("failed"));
@@ -726,7 +770,8 @@ static void interrupts(void)
         /* At any moment of the rehearsal, its end included, it keeps from the update. */
         for (enum fake_stage stage = FAKE_SCHEDULED; stage <= FAKE_SAVE; stage++) {
             interrupt(stage, XEN_LIVEUPDATE_rehearse, signals[i]);
-            CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
+            CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"),
+                            stage == FAKE_SCHEDULED ? 4 : 1);
             CU_ASSERT_STRING_EQUAL(text_at("error.code"),
                                    stage == FAKE_SCHEDULED ? "failed" : "interrupted");
             CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
@@ -909,7 +954,7 @@ static void last_hooks(void)
     CU_ASSERT_TRUE(follows(3, "refused   ", "--max-pause", "1"));
     ready_with_hooks(NULL);
     fake.fails = true;
-    CU_ASSERT_TRUE(follows(1, "failed save grant 1", "--max-pause", "10000"));
+    CU_ASSERT_TRUE(follows(4, "failed save grant 1", "--max-pause", "10000"));
 
     /* The hooks themselves: one that fails, one that is interrupted, in a group of its own. */
     ready_with_hooks(NULL);
@@ -932,7 +977,7 @@ static void last_hooks(void)
     ready_with_hooks(send_signal);
     signal_at = FAKE_SCHEDULED;
     signal_op = XEN_LIVEUPDATE_execute;
-    CU_ASSERT_TRUE(follows(1, "failed idle  ", NULL, NULL));
+    CU_ASSERT_TRUE(follows(4, "failed idle  ", NULL, NULL));
 
     /* An error of the tool itself; one of Xen, before it took the update. */
     ready_with_hooks(NULL);
@@ -950,18 +995,18 @@ static void last_hooks(void)
     /* Begun, and then it is not known: neither failed nor not tried. */
     ready_with_hooks(NULL);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_TRUE(follows(1, "unknown   ", "--timeout", "1"));
+    CU_ASSERT_TRUE(follows(5, "unknown   ", "--timeout", "1"));
     CU_ASSERT_TRUE(last_is("under way"));
     ready_with_hooks(break_xen);
     break_at = FAKE_CHECK;
     break_op = XEN_LIVEUPDATE_result;
-    CU_ASSERT_TRUE(follows(1, "unknown   ", NULL, NULL));
+    CU_ASSERT_TRUE(follows(5, "unknown   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "not-known");
     CU_ASSERT_TRUE(last_is("under way"));
     ready_with_hooks(break_xen);
     break_at = FAKE_SETTLE;
     break_op = XEN_LIVEUPDATE_inventory;
-    CU_ASSERT_TRUE(follows(1, "unknown   ", NULL, NULL));
+    CU_ASSERT_TRUE(follows(5, "unknown   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "inventory");
     CU_ASSERT_TRUE(last_is("not known"));
 
@@ -1068,6 +1113,19 @@ static void history(void)
     CU_ASSERT_EQUAL(CALL("history", "0"), 1);
     CU_ASSERT_TRUE(complains("there is no attempt \"0\" in the journal"));
 
+    /* Who only says what would be done completes nothing. */
+    ready(1);
+    fake.stuck = FAKE_SAVE;
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 5);
+    fake.stuck = FAKE_IDLE;
+    for (int i = 0; i < 20 && fake.stage != FAKE_IDLE; i++)
+        CU_ASSERT_EQUAL(CALL("-n", "status"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-n", "-j", "history"), 0);
+    CU_ASSERT_TRUE(json_is_null(at("attempts.0.end")));
+    CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
+    CU_ASSERT_FALSE(json_is_null(at("attempts.0.end")));
+
     /* One that has been cut off, and is not known to have ended. */
     CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
     journal_close(&j);
@@ -1114,14 +1172,14 @@ static void report(void)
     ready(1);
     CU_ASSERT_EQUAL(CALL("report"), 1);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 5);
     CU_ASSERT_EQUAL(CALL("-j", "report"), 1);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-result");
     ready(1);
     CU_ASSERT_EQUAL(CALL("apply"), 0);
     CU_ASSERT_EQUAL(CALL("report"), 0);
     CU_ASSERT_TRUE(says("update 1: done\n") && says("pause: 31.000 ms\n"));
-    CU_ASSERT_EQUAL(CALL("report", "x"), 1);
+    CU_ASSERT_EQUAL(CALL("report", "x"), 64);
     CU_ASSERT_EQUAL(CALL("report", "9"), 1);
 }
 
@@ -1191,6 +1249,8 @@ static void inspect(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "bad-stream");
     CU_ASSERT_STRING_EQUAL(text_at("stream.records.0.type"), "HOST");
     CU_ASSERT_EQUAL(CALL("inspect", "/nowhere"), 1);
+    CU_ASSERT_EQUAL(CALL("inspect", "/dev/zero"), 1);
+    CU_ASSERT_TRUE(complains("/dev/zero: longer than any stream (256 MiB)"));
 
     /* Larger than what is read at once: the header says how long it is. */
     buf[length - 30] ^= 1;
@@ -1227,6 +1287,9 @@ static void read_stream(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-stream");
     CU_ASSERT_EQUAL(access("saved", F_OK), -1);
     fake.stream_len = FAKE_STREAM;
+    CU_ASSERT_EQUAL(CALL("-n", "read-stream", "saved"), 0);
+    CU_ASSERT_TRUE(says("would write: saved, "));
+    CU_ASSERT_EQUAL(access("saved", F_OK), -1);
     CU_ASSERT_EQUAL(CALL("-j", "read-stream", "saved"), 0);
     CU_ASSERT_EQUAL(number_at("bytes"), FAKE_STREAM);
     CU_ASSERT_TRUE(!stat("saved", &st) && st.st_size == FAKE_STREAM);
@@ -1268,11 +1331,16 @@ static void faults(void)
     CU_ASSERT_EQUAL(CALL("fault", "list"), 0);
     CU_ASSERT_STRING_EQUAL(out, "save two\nsave three\nsettle three\n");
     CU_ASSERT_EQUAL(fake.fault_phase, 0);
-    CU_ASSERT_EQUAL(CALL("fault", "save", "one"), 1);
+    CU_ASSERT_EQUAL(CALL("fault", "save", "one"), 64);
     CU_ASSERT_TRUE(complains("resource one does nothing in phase save"));
-    CU_ASSERT_EQUAL(CALL("fault", "save", "four"), 1);
+    CU_ASSERT_EQUAL(CALL("fault", "save", "four"), 64);
     CU_ASSERT_EQUAL(fake.fault_phase, 0);
-    CU_ASSERT_EQUAL(CALL("fault", "nowhere", "two"), 1);
+    /* It only looks by changing something. */
+    CU_ASSERT_EQUAL(CALL("fault", "save", "three"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "fault", "off"), 64);
+    CU_ASSERT_EQUAL(CALL("-n", "fault", "list"), 64);
+    CU_ASSERT_EQUAL(fake.fault_resource, 2);
+    CU_ASSERT_EQUAL(CALL("fault", "nowhere", "two"), 64);
     fake.fault_hits = 3;
     CU_ASSERT_EQUAL(CALL("fault", "off"), 0);
     CU_ASSERT_TRUE(says("hit: 3\n"));

@@ -337,7 +337,7 @@ static void prepare_cut_off(void)
 {
     stage_again();
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_EQUAL_FATAL(CALL("apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL_FATAL(CALL("apply", "--timeout", "1"), 5);
     fake.stuck = FAKE_IDLE;
     for (int i = 0; i < 100 && fake.stage != FAKE_IDLE; i++) {
         struct xenlu_status s;

@@ -872,6 +872,9 @@ static void test_devices(void)
     there.bus = "pci", there.name = "0000:00:03.0", there.driver = "e1000e";
     back_end.bus = "xen-backend", back_end.name = "vif-1-0", back_end.driver = "vif",
     back_end.state = "Closed";
+    CU_ASSERT_EQUAL(manifest_back_end_domid("vif-1-0"), 1);
+    CU_ASSERT_EQUAL(manifest_back_end_domid("9pfs-12-0"), 12);
+    CU_ASSERT_EQUAL(manifest_back_end_domid("console"), 0);
     before.host = after.host = &host;
     before.devices = then, before.n_devices = 1;
     after.devices = now, after.n_devices = 2;

@@ -59,6 +59,8 @@ LD_LIBRARY_PATH=$lu "$out/update" 2>&1 | grep -q '^usage: update TARGET' || fail
 # JSON that the tool prints without Xen, and the schemas themselves.
 XEN_LIVEUPDATE_DIR=$out "$tool" -j history >"$out/history.json"
 XEN_LIVEUPDATE_DIR=$out "$tool" -j inspect "$top/format/golden/stream-1.bin" >"$out/inspect.json"
-"$top/tests/unit/validate.py" "$out/history.json" "$out/inspect.json"
+! "$tool" -j upgrade >"$out/usage.json" 2>/dev/null || fail "a verb that there is not is done"
+! "$tool" -j apply now >"$out/usage-apply.json" 2>/dev/null || fail "apply takes an argument"
+"$top/tests/unit/validate.py" "$out/history.json" "$out/inspect.json" "$out/usage.json" "$out/usage-apply.json"
 "$top/build/unit/from_json" "$out/inspect.json" | cmp - "$top/format/golden/stream-1.bin" ||
     fail "a stream made from its JSON is another one"
