@@ -35,7 +35,7 @@ enum {
 
 struct cli {
     bool json, quiet, verbose, dry_run, help, version;
-    const char *verb; /* as it was called; NULL: none */
+    const char *verb;          /* as it was called; NULL: none */
     const char *append;        /* --append */
     const char *format;        /* --format */
     unsigned int timeout;      /* --timeout, seconds */

@@ -598,7 +598,7 @@ static void fails(void)
     CU_ASSERT_STRING_EQUAL(text_at("result.failure.errno"), "EINVAL");
     CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 2\non-failure failed save grant 1\n"));
     CU_ASSERT_TRUE(last_is("failed"));
-    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.end.result.reason"), "for a test");
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.end.result.failure.reason"), "for a test");
     CU_ASSERT_TRUE(json_is_false(at("attempts.0.end.afterwards")));
     CU_ASSERT_EQUAL(CALL("result"), 0);
     CU_ASSERT_TRUE(says("failed phase: save\nfailed resource: grant\nfailed domain: 1\n"
@@ -642,7 +642,7 @@ static void too_late(void)
     CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 5);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "timeout");
     /* It may still come, and whoever looks then writes it down. */
-    CU_ASSERT_TRUE(last_is("under way"));
+    CU_ASSERT_TRUE(last_is("under-way"));
     CU_ASSERT_TRUE(json_is_null(at("attempts.0.end")));
     CU_ASSERT_EQUAL(CALL("history"), 0);
     CU_ASSERT_TRUE(says("  update     under way   -               4.17.5-old -> "));
@@ -691,7 +691,7 @@ static void limit(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "pause-too-long");
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
-    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_TRUE(last_is("not-tried"));
     CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.kind"), "update");
     CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 0);
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 2);
@@ -776,12 +776,12 @@ static void interrupts(void)
                                    stage == FAKE_SCHEDULED ? "failed" : "interrupted");
             CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
             CU_ASSERT_EQUAL(fake.query.generation, 0);
-            CU_ASSERT_TRUE(last_is(stage == FAKE_SCHEDULED ? "failed" : "not tried"));
+            CU_ASSERT_TRUE(last_is(stage == FAKE_SCHEDULED ? "failed" : "not-tried"));
         }
         interrupt(FAKE_IDLE, XEN_LIVEUPDATE_rehearse, signals[i]);
         CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
         CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
-        CU_ASSERT_TRUE(last_is("not tried"));
+        CU_ASSERT_TRUE(last_is("not-tried"));
     }
 
     /* Whose terminal is closed goes on. */
@@ -795,7 +795,7 @@ static void interrupts(void)
     /* Killed: the next one that looks writes down what became of it. */
     interrupt(FAKE_CHECK, XEN_LIVEUPDATE_execute, SIGKILL);
     CU_ASSERT_EQUAL(CALL("apply"), -1);
-    CU_ASSERT_TRUE(last_is("under way") || last_is("done"));
+    CU_ASSERT_TRUE(last_is("under-way") || last_is("done"));
     while (fake.stage != FAKE_IDLE)
         CU_ASSERT_EQUAL(CALL("status"), 0);
     CU_ASSERT_TRUE(last_is("done"));
@@ -886,7 +886,7 @@ static void approved(void)
     /* What is written down is what was checked, so the update is not made. */
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-changed");
-    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_TRUE(last_is("not-tried"));
     CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.target.version"), "4.17.6-new");
     CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply \non-failure refused   \n"));
     ready(1);
@@ -990,25 +990,25 @@ static void last_hooks(void)
     fake.fail_op = XEN_LIVEUPDATE_execute;
     fake.error = EIO;
     CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
-    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_TRUE(last_is("not-tried"));
 
     /* Begun, and then it is not known: neither failed nor not tried. */
     ready_with_hooks(NULL);
     fake.stuck = FAKE_SAVE;
     CU_ASSERT_TRUE(follows(5, "unknown   ", "--timeout", "1"));
-    CU_ASSERT_TRUE(last_is("under way"));
+    CU_ASSERT_TRUE(last_is("under-way"));
     ready_with_hooks(break_xen);
     break_at = FAKE_CHECK;
     break_op = XEN_LIVEUPDATE_result;
     CU_ASSERT_TRUE(follows(5, "unknown   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "not-known");
-    CU_ASSERT_TRUE(last_is("under way"));
+    CU_ASSERT_TRUE(last_is("under-way"));
     ready_with_hooks(break_xen);
     break_at = FAKE_SETTLE;
     break_op = XEN_LIVEUPDATE_inventory;
     CU_ASSERT_TRUE(follows(5, "unknown   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "inventory");
-    CU_ASSERT_TRUE(last_is("not known"));
+    CU_ASSERT_TRUE(last_is("not-known"));
 
     /* What a hook has shut down is not lost. */
     ready_with_hooks(NULL);
