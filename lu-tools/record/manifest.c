@@ -119,6 +119,7 @@ static Lu__Domain *take_domain(const struct xenlu_domain *from, struct xs_handle
     d->paused = from->flags & XENLU_DOMAIN_PAUSED;
     d->shutdown = from->flags & XENLU_DOMAIN_SHUTDOWN;
     d->dying = from->flags & XENLU_DOMAIN_DYING;
+    d->ended = from->flags & XENLU_DOMAIN_ENDED;
     d->digest = manifest_digest(d);
 
     return d;
@@ -239,13 +240,16 @@ int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *
 
 /* ---- comparison ---- */
 
-struct losses {
-    char **text;
-    size_t nr;
-};
+static void add_text(char ***list, size_t *nr, const char *text)
+{
+    *list = realloc(*list, (*nr + 1) * sizeof(**list));
+    if (!*list)
+        abort();
+    (*list)[(*nr)++] = record_text(text);
+}
 
-static void lose(struct losses *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void lose(struct losses *l, const char *fmt, ...)
+static void lose(Lu__End *end, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void lose(Lu__End *end, const char *fmt, ...)
 {
     char text[256];
     va_list args;
@@ -253,10 +257,7 @@ static void lose(struct losses *l, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    l->text = realloc(l->text, (l->nr + 1) * sizeof(*l->text));
-    if (!l->text)
-        abort();
-    l->text[l->nr++] = record_text(text);
+    add_text(&end->missing, &end->n_missing, text);
 }
 
 static const Lu__Domain *find_domain(const Lu__Manifest *m, uint32_t domid)
@@ -298,7 +299,7 @@ uint64_t manifest_pages(const Lu__Manifest *m)
 }
 
 static void compare_domain(const Lu__Manifest *before, const Lu__Domain *b, const Lu__Domain *a,
-                           struct losses *l)
+                           Lu__End *l)
 {
     char who[128];
 
@@ -320,7 +321,7 @@ static void compare_domain(const Lu__Manifest *before, const Lu__Domain *b, cons
         lose(l, "%s has shut down or crashed", who);
 }
 
-static void compare_device(const Lu__Device *b, const Lu__Device *a, struct losses *l)
+static void compare_device(const Lu__Device *b, const Lu__Device *a, Lu__End *l)
 {
     char who[128];
 
@@ -333,18 +334,59 @@ static void compare_device(const Lu__Device *b, const Lu__Device *a, struct loss
         lose(l, "%s is no longer connected (%s)", who, a->state);
 }
 
-void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after, char ***missing,
-                      size_t *nr)
+/* What a domain that has shut down by itself had is not missing either. */
+static bool has_left(const Lu__Manifest *before, const Lu__Manifest *after, uint32_t domid,
+                     const struct domids *ended)
 {
-    struct losses l = {0};
+    const Lu__Domain *b = find_domain(before, domid), *a = find_domain(after, domid);
+
+    if (!b || b->shutdown || b->dying)
+        return false;
+    if (a)
+        return a->ended && !memcmp(a->handle.data, b->handle.data, b->handle.len);
+    for (size_t i = 0; i < ended->nr; i++)
+        if (ended->domid[i] == domid)
+            return true;
+
+    return false;
+}
+
+void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after,
+                      const struct domids *ended, Lu__End *end)
+{
+    char who[128], text[160];
 
     if (strcmp(before->host->boot_id, after->host->boot_id))
-        lose(&l, "domain 0 was booted anew");
-    for (size_t i = 0; i < before->n_domains; i++)
-        compare_domain(before, before->domains[i], find_domain(after, before->domains[i]->domid),
-                       &l);
+        lose(end, "domain 0 was booted anew");
+    for (size_t i = 0; i < before->n_domains; i++) {
+        uint32_t domid = before->domains[i]->domid;
+
+        if (has_left(before, after, domid, ended)) {
+            manifest_name(before, domid, who, sizeof(who));
+            snprintf(text, sizeof(text), "%s has shut down by itself", who);
+            add_text(&end->left, &end->n_left, text);
+        } else {
+            compare_domain(before, before->domains[i], find_domain(after, domid), end);
+        }
+    }
     for (size_t i = 0; i < before->n_devices; i++)
-        compare_device(before->devices[i], find_device(after, before->devices[i]), &l);
-    *missing = l.text;
-    *nr = l.nr;
+        if (!has_left(before, after, before->devices[i]->domid, ended))
+            compare_device(before->devices[i], find_device(after, before->devices[i]), end);
+}
+
+void manifest_note_ended(const struct xenlu_domain *list, uint32_t nr, struct domids *ended)
+{
+    for (uint32_t i = 0; i < nr; i++) {
+        size_t at = 0;
+
+        while (at < ended->nr && ended->domid[at] != list[i].domid)
+            at++;
+        if (!(list[i].flags & XENLU_DOMAIN_ENDED) || at < ended->nr)
+            continue;
+        ended->domid = realloc(ended->domid, (at + 1) * sizeof(*ended->domid));
+        if (!ended->domid)
+            abort();
+        ended->domid[at] = list[i].domid;
+        ended->nr++;
+    }
 }

@@ -57,12 +57,19 @@ int record_replace(const char *path, mode_t mode, const void *data, size_t size,
 
 /* *manifest: host, domains and devices as they are now. */
 int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *why);
+struct domids {
+    uint32_t *domid;
+    size_t nr;
+};
+
+/* Adds those of @list that have shut down by themselves: the toolstack may remove them at once. */
+void manifest_note_ended(const struct xenlu_domain *list, uint32_t nr, struct domids *ended);
 /*
- * What @before has and @after has not, each as a sentence with the domain first.
- * *missing is an array of *nr texts; the caller frees all of it.
+ * Into @end: what @before has and @after has not, and who has left by himself, as @after says or
+ * was seen meanwhile (@ended), each as a sentence with the domain first.
  */
-void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after, char ***missing,
-                      size_t *nr);
+void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after,
+                      const struct domids *ended, Lu__End *end);
 /* CRC-32C of the facts of @d that no update may change. */
 uint32_t manifest_digest(const Lu__Domain *d);
 /* "domain 3 (web1)", "domain 3" */

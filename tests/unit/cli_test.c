@@ -635,6 +635,30 @@ static void loses(void)
     CU_ASSERT_TRUE(last_is("lost"));
 }
 
+static void leave_one(enum fake_stage stage)
+{
+    if (stage == FAKE_SAVE)
+        fake.domain[2].flags = XEN_LIVEUPDATE_DOMAIN_SHUTDOWN | XEN_LIVEUPDATE_DOMAIN_ENDED;
+    /* The toolstack removes it, as it does unless it was told otherwise. */
+    if (stage == FAKE_IDLE)
+        fake.nr_domains = 2;
+}
+
+/* A guest that shuts itself down meanwhile is not lost, though it is gone; one that crashes is. */
+static void leaves(void)
+{
+    ready(3);
+    write_all_hooks();
+    fake.on_stage = leave_one;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("left.0"), "domain 2 has shut down by itself");
+    CU_ASSERT_EQUAL(json_array_size(at("missing")), 0);
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 3\npost-apply done 31000000\n"));
+    CU_ASSERT_TRUE(last_is("done"));
+    CU_ASSERT_EQUAL(CALL("history", "1"), 0);
+    CU_ASSERT_TRUE(says("left: domain 2 has shut down by itself\n"));
+}
+
 static void too_late(void)
 {
     ready(1);
@@ -1360,6 +1384,7 @@ int main(void)
         {"refused", refused},
         {"an update that fails", fails},
         {"an update that loses a domain", loses},
+        {"a guest that shuts itself down meanwhile", leaves},
         {"an update that takes too long", too_late},
         {"somebody else's update", busy},
         {"a limit for the pause", limit},

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -469,7 +470,7 @@ static void check_history(bool updated, bool ended)
     journal_close(&j);
 }
 
-/* What is known to be staged can be applied; and in any case the next update is made. */
+/* What is known to be staged can be applied; and in any case the next update is made.  (Takes longest.) */
 static void check_next(uint32_t generation)
 {
     int rc;
@@ -521,7 +522,8 @@ static bool try_one(enum mode mode, unsigned int nr)
     hold(!done || mode != FAIL || updated == verb->updates,
          "done, says the exit code, and it is not");
     check_history(updated, mode == FAIL && done && !complained());
-    check_next(generation);
+    if (nr % 3 == 0)
+        check_next(generation);
 
     return true;
 }
@@ -563,8 +565,13 @@ static void power_is_cut(void)
 static int start(void)
 {
     struct image image;
+    cpu_set_t one;
     FILE *f;
 
+    /* Test and tool take turns: on one CPU that is a switch, on two a wake-up. */
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof(one), &one);
     strcpy(dir, "/tmp/faults-test.XXXXXX");
     if (!mkdtemp(dir) || chdir(dir) || mkdir("state", 0700) || mkdir("template", 0700) ||
         mkdir("synced", 0700) || mkdir("metrics", 0700))
