@@ -191,10 +191,10 @@ static void end_not_done(struct cli *c, struct attempt_data *d)
     write_end(c, d, end);
 }
 
-/* As far as more is known of it than the code of the attempt tells. */
+/* What was too late may have been taken back in time. */
 static int exit_code_of(const struct attempt_data *d, int rc)
 {
-    return d->outcome == FAILED ? EXIT_FAILED : d->outcome == UNKNOWN ? EXIT_UNKNOWN : rc;
+    return d->outcome == FAILED ? EXIT_FAILED : rc;
 }
 
 /* Begun, and ended before Xen was asked for the update. */

@@ -1144,7 +1144,7 @@ static void history(void)
     fake.stuck = FAKE_IDLE;
     for (int i = 0; i < 20 && fake.stage != FAKE_IDLE; i++)
         CU_ASSERT_EQUAL(CALL("-n", "status"), 0);
-    CU_ASSERT_EQUAL(CALL("-n", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-n", "rehearse"), 0);
     CU_ASSERT_EQUAL(CALL("-n", "-j", "history"), 0);
     CU_ASSERT_TRUE(json_is_null(at("attempts.0.end")));
     CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
