@@ -32,6 +32,7 @@ struct attempt_data {
     Lu__Staged *staged;         /* owned; what is to be checked, approved and executed */
     Lu__Prediction *prediction; /* owned */
     struct facts facts;
+    struct domids ended; /* seen to have shut down by themselves since it began */
     uint32_t id;
     bool hooks_began; /* so others have to follow, whatever comes */
     enum outcome outcome;
@@ -44,6 +45,7 @@ struct attempt_data {
 
 struct progress {
     const struct cli *c;
+    struct domids *ended;
     uint32_t last;
     bool taken_back; /* as far as that was possible */
 };
@@ -52,10 +54,16 @@ static void progress(struct xenlu *lu, uint32_t phase, void *data)
 {
     struct progress *p = data;
     const char *name = xenlu_phase_name(phase);
+    struct xenlu_inventory inventory;
+    struct xenlu_domain *list;
 
     if (interrupted && !p->taken_back) {
         p->taken_back = true;
         xenlu_abort(lu, NULL);
+    }
+    if (!xenlu_get_inventory(lu, &inventory, &list, NULL)) {
+        manifest_note_ended(list, inventory.nr_domains, p->ended);
+        free(list);
     }
     if (phase == p->last || !name || !phase)
         return;
@@ -75,7 +83,7 @@ static void progress_done(const struct progress *p)
 
 static enum xenlu_code attempt(struct cli *c, struct attempt_data *d, bool rehearse)
 {
-    struct progress p = {.c = c};
+    struct progress p = {.c = c, .ended = &d->ended};
     enum xenlu_code code;
 
     xenlu_set_progress(c->lu, progress, &p);
@@ -183,6 +191,12 @@ static void end_not_done(struct cli *c, struct attempt_data *d)
     write_end(c, d, end);
 }
 
+/* What was too late may have been taken back in time. */
+static int exit_code_of(const struct attempt_data *d, int rc)
+{
+    return d->outcome == FAILED ? EXIT_FAILED : rc;
+}
+
 /* Begun, and ended before Xen was asked for the update. */
 static void end_not_tried(struct cli *c, struct attempt_data *d, const char *message)
 {
@@ -195,14 +209,14 @@ static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
 {
     Lu__End *end = new_end(d, rehearsal ? LU__OUTCOME__REHEARSED : LU__OUTCOME__DONE,
                            rehearsal ? "rehearsed" : "all that were there still are");
-    json_t *missing = json_array();
+    json_t *missing = json_array(), *left = json_array();
     struct record_why why;
     int rc = EXIT_DONE;
 
     d->outcome = DONE;
     end->result = journal_result(&d->result);
     if (manifest_take(c->lu, &end->after, &why)) {
-        rc = complain_text(c, EXIT_ERROR, "inventory", "look at the domains: xl list",
+        rc = complain_text(c, EXIT_UNKNOWN, "inventory", "look at the domains: xl list",
                            "%s, but who survived cannot be told: %s",
                            rehearsal ? "rehearsed" : "Xen was updated", why.text);
         d->outcome = UNKNOWN;
@@ -210,15 +224,20 @@ static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
         free(end->message);
         end->message = record_text("done; whether all are there that were before is not known");
     } else {
-        manifest_compare(d->before, end->after, &end->missing, &end->n_missing);
+        manifest_compare(d->before, end->after, &d->ended, end);
     }
     for (size_t i = 0; i < end->n_missing; i++) {
         fprintf(stderr, "missing: %s\n", end->missing[i]);
         json_array_append_new(missing, json_string(end->missing[i]));
     }
     json_object_set_new(c->out, "missing", missing);
+    for (size_t i = 0; i < end->n_left; i++) {
+        say(c, "left: %s\n", end->left[i]);
+        json_array_append_new(left, json_string(end->left[i]));
+    }
+    json_object_set_new(c->out, "left", left);
     if (end->n_missing) {
-        rc = complain_text(c, EXIT_ERROR, "lost", "look at the domains: xl list, xl dmesg",
+        rc = complain_text(c, EXIT_LOST, "lost", "look at the domains: xl list, xl dmesg",
                            "%s, but not all is there that was there before: %s",
                            rehearsal ? "rehearsed" : "Xen was updated", end->missing[0]);
         d->outcome = LOST;
@@ -226,8 +245,8 @@ static int end_done(struct cli *c, struct attempt_data *d, bool rehearsal)
         free(end->message);
         end->message = record_text("not all is there that was there before");
     } else if (!rc && !rehearsal) {
-        say(c, "survivors: all of %zu domains, %zu devices\n", d->before->n_domains,
-            d->before->n_devices);
+        say(c, "survivors: all of %zu domains, %zu devices%s\n", d->before->n_domains,
+            d->before->n_devices, end->n_left ? ", but for those that have left" : "");
     }
     write_end(c, d, end);
 
@@ -319,8 +338,10 @@ static int keep_limit(struct cli *c, struct attempt_data *d)
 
     d->code = attempt(c, d, true);
     if (d->code && d->code != XENLU_UNSUPPORTED) {
+        int rc = complain(c, &d->err);
+
         end_not_done(c, d);
-        return complain(c, &d->err);
+        return exit_code_of(d, rc);
     }
     if (!d->code) {
         Lu__Result *r = journal_result(&d->result);
@@ -405,7 +426,7 @@ static int execute(struct cli *c, struct attempt_data *d)
     if (d->code) {
         rc = complain(c, &d->err);
         end_not_done(c, d);
-        return rc;
+        return exit_code_of(d, rc);
     }
 
     print_result(c, &d->result);
@@ -448,7 +469,7 @@ static int prepare(struct cli *c, struct attempt_data *d, bool rehearsal)
     int rc = is_ready(c, rehearsal);
 
     if (!rc)
-        rc = open_journal(c, &d->journal);
+        rc = c->dry_run ? read_journal(c, &d->journal) : open_journal(c, &d->journal);
     /* Once more: from here on nobody else stages or updates. */
     if (!rc)
         rc = is_ready(c, rehearsal);
@@ -471,6 +492,7 @@ static void release(struct attempt_data *d)
         lu__prediction__free_unpacked(d->prediction, NULL);
     if (d->staged)
         lu__staged__free_unpacked(d->staged, NULL);
+    free(d->ended.domid);
     facts_free(&d->facts);
     journal_close(&d->journal);
 }
@@ -567,7 +589,7 @@ static int rehearse(struct cli *c, struct attempt_data *d)
     if (d->code) {
         rc = complain(c, &d->err);
         end_not_done(c, d);
-        return rc;
+        return exit_code_of(d, rc);
     }
     print_result(c, &d->result);
     r = journal_result(&d->result);

@@ -160,7 +160,7 @@ int verb_check(struct cli *c)
     int rc;
 
     if (c->append && !c->nr_args)
-        return complain_text(c, EXIT_ERROR, "usage", "", "--append belongs to a TARGET");
+        return complain_usage(c, "--append belongs to a TARGET");
     if (xenlu_get_status(c->lu, &status, &err))
         return complain(c, &err);
     json_object_set_new(c->out, "status", json_status(&status));

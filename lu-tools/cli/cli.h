@@ -22,15 +22,20 @@
 /* Exit codes. */
 enum {
     EXIT_DONE = 0,
-    EXIT_ERROR = 1,
+    EXIT_ERROR = 1,   /* nothing has been tried */
     EXIT_BUSY = 2,    /* try again */
-    EXIT_REFUSED = 3, /* by the check: nothing has been tried */
+    EXIT_REFUSED = 3, /* nothing has been tried */
+    EXIT_FAILED = 4,  /* tried, and everything is as it was */
+    EXIT_UNKNOWN = 5, /* what became of it, or of who was there */
+    EXIT_LOST = 6,    /* another Xen runs, and something is missing */
+    EXIT_USAGE = 64,  /* as in sysexits.h */
 };
 
 #define ADVICE_DISK "make room, or set XEN_LIVEUPDATE_DIR to a directory that can be written"
 
 struct cli {
-    bool json, quiet, verbose, dry_run;
+    bool json, quiet, verbose, dry_run, help, version;
+    const char *verb;          /* as it was called; NULL: none */
     const char *append;        /* --append */
     const char *format;        /* --format */
     unsigned int timeout;      /* --timeout, seconds */
@@ -50,6 +55,8 @@ int complain(struct cli *c, const struct xenlu_error *err);
 /* The same for an error that is not the library's; @code never changes, @advice may be "". */
 int complain_text(struct cli *c, int exit_code, const char *code, const char *advice,
                   const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Wrong use; who asks further is told where. */
+int complain_usage(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Something that does not keep the verb from being done. */
 void warn(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -68,6 +75,9 @@ void format_time(char *text, size_t size, int64_t time_ns);
 void print_prediction(const struct cli *c, const Lu__Prediction *p);
 
 /* ---- json.c ---- */
+
+/* Of what is printed: another one when a key goes or says something else. */
+#define JSON_SCHEMA 2
 
 json_t *json_status(const struct xenlu_status *s);
 json_t *json_target(const char *path, const struct xenlu_target *t);

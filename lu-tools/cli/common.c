@@ -98,7 +98,7 @@ int read_journal(struct cli *c, struct journal *j)
 
     if (!c->lu && xenlu_open(&c->lu, &err))
         c->lu = NULL;
-    if (c->lu && !journal_open(j, true, &why)) {
+    if (c->lu && !c->dry_run && !journal_open(j, true, &why)) {
         if (journal_complete(j, c->lu, &why))
             warn(c, "the journal could not be completed: %s", why.text);
         return EXIT_DONE;

@@ -64,7 +64,7 @@ static int fault_set(struct cli *c, uint32_t nr_resources, const char *phase_nam
     struct xenlu_error err;
 
     if (!phase)
-        return complain_text(c, EXIT_ERROR, "usage", "", "no phase \"%s\"", phase_name);
+        return complain_usage(c, "no phase \"%s\"", phase_name);
 
     /* Setting a point tells its name: done when it is the one. */
     for (uint32_t i = 0; i < nr_resources; i++) {
@@ -73,14 +73,13 @@ static int fault_set(struct cli *c, uint32_t nr_resources, const char *phase_nam
         if (strcmp(fault.resource, resource))
             continue;
         if (!fault.exists)
-            return complain_text(c, EXIT_ERROR, "usage", "", "resource %s does nothing in phase %s",
-                                 resource, phase_name);
+            return complain_usage(c, "resource %s does nothing in phase %s", resource, phase_name);
         say(c, "fault: %s %s\n", phase_name, resource);
         return EXIT_DONE;
     }
     xenlu_set_fault(c->lu, 0, 0, &fault, NULL);
 
-    return complain_text(c, EXIT_ERROR, "usage", "", "no resource \"%s\"", resource);
+    return complain_usage(c, "no resource \"%s\"", resource);
 }
 
 int verb_fault(struct cli *c)
@@ -88,6 +87,8 @@ int verb_fault(struct cli *c)
     struct xenlu_status status;
     struct xenlu_error err;
 
+    if (c->dry_run)
+        return complain_usage(c, "fault only looks by changing something: there is no dry run");
     if (xenlu_get_status(c->lu, &status, &err))
         return complain(c, &err);
 
@@ -98,5 +99,5 @@ int verb_fault(struct cli *c)
     if (!strcmp(c->args[0], "list"))
         return fault_list(c, status.nr_resources);
 
-    return complain_text(c, EXIT_ERROR, "usage", "", "fault takes PHASE RESOURCE, list, or off");
+    return complain_usage(c, "fault takes PHASE RESOURCE, list, or off");
 }

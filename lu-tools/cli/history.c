@@ -104,6 +104,8 @@ static void print_whole(const struct cli *c, const struct attempt *a)
     print_manifest(c, b->before);
     for (size_t i = 0; a->end && i < a->end->n_missing; i++)
         say(c, "missing: %s\n", a->end->missing[i]);
+    for (size_t i = 0; a->end && i < a->end->n_left; i++)
+        say(c, "left: %s\n", a->end->left[i]);
 }
 
 static int one(struct cli *c, const struct journal *j)
@@ -131,7 +133,8 @@ int verb_history(struct cli *c)
     if (rc)
         return rc;
     if (j.skipped)
-        warn(c, "%s: %zu bytes are damaged and were left out", j.path, j.skipped);
+        warn(c, "%s: %zu entries are damaged, or of a later version, and were left out", j.path,
+             j.skipped);
 
     if (c->nr_args) {
         json_decref(list);

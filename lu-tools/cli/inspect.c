@@ -13,6 +13,9 @@
 
 #include "cli.h"
 
+/* No region holds a longer one; and /dev/zero does not end. */
+#define MAX_STREAM (256u << 20)
+
 static int read_file(struct cli *c, const char *path, void **buf, size_t *size)
 {
     FILE *f = fopen(path, "rb");
@@ -37,8 +40,14 @@ static int read_file(struct cli *c, const char *path, void **buf, size_t *size)
         data = more;
         n = fread(data + *size, 1, room - *size, f);
         *size += n;
-    } while (*size == room);
+    } while (*size == room && room < MAX_STREAM);
 
+    if (*size == MAX_STREAM) {
+        free(data);
+        fclose(f);
+        return complain_text(c, EXIT_ERROR, "file", "", "%s: longer than any stream (%u MiB)", path,
+                             MAX_STREAM >> 20);
+    }
     if (ferror(f)) {
         free(data);
         fclose(f);
@@ -128,8 +137,7 @@ int verb_inspect(struct cli *c)
     int rc;
 
     if (c->nr_args + c->last + c->rehearsed != 1)
-        return complain_text(c, EXIT_ERROR, "usage", "",
-                             "inspect takes one of FILE, --last, --rehearsed");
+        return complain_usage(c, "inspect takes one of FILE, --last, --rehearsed");
 
     if (c->nr_args)
         rc = read_file(c, c->args[0], &buf, &size);
@@ -155,13 +163,18 @@ int verb_read_stream(struct cli *c)
     if (xenlu_read_stream(c->lu, &buf, &size, &err))
         return complain(c, &err);
 
+    json_object_set_new(c->out, "bytes", json_integer(size));
+    if (c->dry_run) {
+        free(buf);
+        say(c, "would write: %s, %zu bytes\n", c->args[0], size);
+        return EXIT_DONE;
+    }
     /* Registers of guests are in it: for root alone. */
     rc = record_replace(c->args[0], 0600, buf, size, &why);
     free(buf);
     if (rc)
         return complain_text(c, EXIT_ERROR, "file", "", "%s", why.text);
 
-    json_object_set_new(c->out, "bytes", json_integer(size));
     say(c, "stream: %zu bytes\n", size);
 
     return EXIT_DONE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What programs read.  Keys are only ever added.  Sizes are in bytes, times in
+ * What programs read: one shape for one fact, wherever it stands (message_json()).  Sizes are in bytes, times in
  * nanoseconds, addresses are text ("0x..."), what is not there is null.
  */
 
@@ -29,11 +29,6 @@ static json_t *error_number(int errnum)
     const char *name = strerrorname_np(errnum);
 
     return errnum && name ? json_string(name) : json_null();
-}
-
-static json_t *duration(int64_t ns)
-{
-    return ns < 0 ? json_null() : json_integer(ns);
 }
 
 /* Texts of Xen are ASCII; should one not be, the JSON must still be sound. */
@@ -84,75 +79,27 @@ json_t *json_status(const struct xenlu_status *s)
     return o;
 }
 
+/* As the journal has it, and what is told only when it is staged. */
 json_t *json_target(const char *path, const struct xenlu_target *t)
 {
-    json_t *o = json_object(), *segments = json_array();
+    Lu__Target *m = target_message(path, t);
+    json_t *o = message_json(&m->base);
 
-    for (unsigned int i = 0; i < t->nr_segments; i++) {
-        json_t *s = range(t->segment[i].start, t->segment[i].size);
-        char crc[12];
-
-        snprintf(crc, sizeof(crc), "%08x", t->segment[i].crc32c);
-        set(s, "name", text(t->segment[i].name));
-        set(s, "crc32c", json_string(crc));
-        json_array_append_new(segments, s);
-    }
-
-    set(o, "path", text(path));
-    set(o, "version", text(t->version));
-    set(o, "changeset", text(t->changeset));
-    set(o, "build_id", t->build_id[0] ? text(t->build_id) : json_null());
     set(o, "format", json_integer(t->format));
     set(o, "format_oldest", json_integer(t->format_oldest));
     set(o, "footprint", json_integer(t->footprint));
     set(o, "entry", address(t->entry));
-    set(o, "command_line", text(t->command_line));
-    set(o, "segments", segments);
-
-    return o;
-}
-
-static json_t *phases(const struct xenlu_result *r)
-{
-    json_t *o = json_object();
-
-    for (unsigned int i = 1; i < XENLU_NR_PHASES && xenlu_phase_name(i); i++)
-        if (r->phase_ns[i] >= 0)
-            set(o, xenlu_phase_name(i), json_integer(r->phase_ns[i]));
+    lu__target__free_unpacked(m, NULL);
 
     return o;
 }
 
 json_t *json_result(const struct xenlu_result *r)
 {
-    const char *phase = xenlu_phase_name(r->phase);
-    json_t *o = json_object(), *failure;
+    Lu__Result *m = journal_result(r);
+    json_t *o = message_json(&m->base);
 
-    set(o, "state", text(xenlu_state_name(r->state)));
-    set(o, "generation", json_integer(r->generation));
-    set(o, "attempts", json_integer(r->attempts));
-    set(o, "from", r->from[0] ? text(r->from) : json_null());
-    set(o, "to", text(r->to));
-    set(o, "pause_ns", duration(r->pause_ns));
-    set(o, "phase_ns", phases(r));
-    set(o, "stream_bytes", json_integer(r->stream_bytes));
-    set(o, "records", json_integer(r->nr_records));
-    set(o, "events", json_integer(r->nr_events));
-    set(o, "spurious", json_integer(r->nr_spurious));
-    set(o, "domains", json_integer(r->nr_domains));
-    set(o, "vcpus", json_integer(r->nr_vcpus));
-
-    if (r->state != XENLU_STATE_FAILED) {
-        set(o, "failure", json_null());
-        return o;
-    }
-    failure = json_object();
-    set(failure, "phase", phase ? text(phase) : json_null());
-    set(failure, "resource", r->resource[0] ? text(r->resource) : json_null());
-    set(failure, "domain", domain(r->domid));
-    set(failure, "errno", error_number(r->errnum));
-    set(failure, "reason", text(r->reason));
-    set(o, "failure", failure);
+    lu__result__free_unpacked(m, NULL);
 
     return o;
 }
@@ -190,15 +137,18 @@ json_t *json_error(const char *code, const struct xenlu_error *err)
 
 json_t *json_attempt(const struct attempt *a)
 {
-    json_t *o;
+    json_t *o, *end;
 
     if (!a)
         return json_null();
     o = json_object();
+    end = message_json(a->end ? &a->end->base : NULL);
     set(o, "id", json_integer(a->begin->id));
-    set(o, "outcome", json_string(journal_outcome(a)));
+    /* The End's own word for it: while there is none it is under way. */
+    set(o, "outcome",
+        a->end ? json_incref(json_object_get(end, "outcome")) : json_string("under-way"));
     set(o, "begin", message_json(&a->begin->base));
-    set(o, "end", a->end ? message_json(&a->end->base) : json_null());
+    set(o, "end", end);
 
     return o;
 }

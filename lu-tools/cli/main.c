@@ -44,6 +44,9 @@ static int exit_code(enum xenlu_code code)
     case XENLU_OK: return EXIT_DONE;
     case XENLU_BUSY: return EXIT_BUSY;
     case XENLU_REFUSED: return EXIT_REFUSED;
+    case XENLU_FAILED: return EXIT_FAILED;
+    case XENLU_TIMEOUT:
+    case XENLU_NOT_KNOWN: return EXIT_UNKNOWN;
     default: return EXIT_ERROR;
     }
 }
@@ -58,15 +61,12 @@ int complain(struct cli *c, const struct xenlu_error *err)
     return exit_code(err->code);
 }
 
-int complain_text(struct cli *c, int exit_code, const char *code, const char *advice,
-                  const char *fmt, ...)
+static int complain_args(struct cli *c, int exit_code, const char *code, const char *advice,
+                         const char *fmt, va_list args)
 {
     struct xenlu_error err = {.domid = XENLU_NO_DOMAIN};
-    va_list args;
 
-    va_start(args, fmt);
     vsnprintf(err.message, sizeof(err.message), fmt, args);
-    va_end(args);
     snprintf(err.advice, sizeof(err.advice), "%s", advice);
     fprintf(stderr, "xen-liveupdate: %s\n", err.message);
     if (err.advice[0])
@@ -74,6 +74,32 @@ int complain_text(struct cli *c, int exit_code, const char *code, const char *ad
     json_object_set_new(c->out, "error", json_error(code, &err));
 
     return exit_code;
+}
+
+int complain_text(struct cli *c, int exit_code, const char *code, const char *advice,
+                  const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    exit_code = complain_args(c, exit_code, code, advice, fmt, args);
+    va_end(args);
+
+    return exit_code;
+}
+
+int complain_usage(struct cli *c, const char *fmt, ...)
+{
+    char advice[64];
+    va_list args;
+
+    snprintf(advice, sizeof(advice), "see xen-liveupdate %.32s%s", c->verb ? c->verb : "",
+             c->verb ? " --help" : "--help");
+    va_start(args, fmt);
+    complain_args(c, EXIT_USAGE, "usage", advice, fmt, args);
+    va_end(args);
+
+    return EXIT_USAGE;
 }
 
 void warn(struct cli *c, const char *fmt, ...)
@@ -93,7 +119,7 @@ void warn(struct cli *c, const char *fmt, ...)
     json_array_append_new(list, json_string(text));
 }
 
-static void print_option(FILE *to, const struct option_row *o)
+static void print_option(const struct option_row *o)
 {
     char text[64];
 
@@ -102,22 +128,36 @@ static void print_option(FILE *to, const struct option_row *o)
     else
         snprintf(text, sizeof(text), "--%s%s%s", o->name, o->argument ? " " : "",
                  o->argument ? o->argument : "");
-    fprintf(to, "  %-26s %s\n", text, o->what);
+    printf("  %-26s %s\n", text, o->what);
 }
 
-static void usage(FILE *to)
+static void print_help(void)
 {
     char text[256];
 
-    fprintf(to, "Usage: xen-liveupdate [-v|-q|-n|-j] VERB [ARGUMENTS]\n\n");
+    printf("Usage: xen-liveupdate [-v|-q|-n|-j] VERB [ARGUMENTS]\n"
+           "       xen-liveupdate help VERB\n\n");
     for (unsigned int i = 0; i < nr_verbs; i++) {
         verb_usage(&verb_table[i], text, sizeof(text));
-        fprintf(to, "  %s\n        %s\n", text, verb_table[i].what);
+        printf("  %s\n        %s\n", text, verb_table[i].what);
     }
-    fprintf(to, "\n");
+    printf("\n");
     for (unsigned int i = 0; i < NR_OPTIONS; i++)
-        print_option(to, &option_table[i]);
-    fprintf(to, "\nExit codes: " TABLE_EXIT_CODES ".\n");
+        print_option(&option_table[i]);
+    printf("\nExit codes: " TABLE_EXIT_CODES ".\n");
+}
+
+static void print_verb_help(const struct verb_row *v)
+{
+    char text[256];
+
+    verb_usage(v, text, sizeof(text));
+    printf("Usage: xen-liveupdate [-v|-q|-n|-j] %s\n\n%s\n", text, v->what);
+    if (v->options)
+        printf("\n");
+    for (unsigned int i = 0; i < NR_OPTIONS; i++)
+        if (v->options & (1u << i))
+            print_option(&option_table[i]);
 }
 
 static const struct verb_row *find_verb(const char *name)
@@ -129,60 +169,67 @@ static const struct verb_row *find_verb(const char *name)
     return NULL;
 }
 
-static bool parse_number(const char *text, const char *option, const char *unit,
-                         unsigned int *number)
+static int parse_number(struct cli *c, const char *text, const char *option, const char *unit,
+                        unsigned int *number)
 {
     char *end;
     unsigned long n = strtoul(text, &end, 10);
 
-    if (!*text || *text == '-' || *end || n > 1000000) {
-        fprintf(stderr, "xen-liveupdate: --%s %s: not a number of %s\n", option, text, unit);
-        return false;
-    }
+    if (*text < '0' || *text > '9' || *end || n > 1000000)
+        return complain_usage(c, "--%s %s: not a number of %s", option, text, unit);
     *number = n;
 
-    return true;
+    return EXIT_DONE;
 }
 
-static bool parse_format(struct cli *c, const char *text)
+static int parse_format(struct cli *c, const char *text)
 {
-    if (strcmp(text, "text") && strcmp(text, "json") && strcmp(text, "trace")) {
-        fprintf(stderr, "xen-liveupdate: --format %s: not text, json or trace\n", text);
-        return false;
-    }
+    if (strcmp(text, "text") && strcmp(text, "json") && strcmp(text, "trace"))
+        return complain_usage(c, "--format %s: not text, json or trace", text);
     c->format = text;
 
-    return true;
+    return EXIT_DONE;
 }
 
-/* Returns false if the option's argument is no good. */
-static bool take_option(struct cli *c, enum option_id id, const char *argument)
+static int take_option(struct cli *c, enum option_id id, const char *argument)
 {
     switch (id) {
     case OPT_VERBOSE: c->verbose = true; break;
     case OPT_QUIET: c->quiet = true; break;
     case OPT_DRY_RUN: c->dry_run = true; break;
     case OPT_JSON: c->json = true; break;
+    case OPT_HELP: c->help = true; break;
+    case OPT_VERSION: c->version = true; break;
     case OPT_APPEND: c->append = argument; break;
     case OPT_LAST: c->last = true; break;
     case OPT_REHEARSED: c->rehearsed = true; break;
     case OPT_FORMAT: return parse_format(c, argument);
-    case OPT_TIMEOUT: return parse_number(argument, "timeout", "seconds", &c->timeout);
+    case OPT_TIMEOUT: return parse_number(c, argument, "timeout", "seconds", &c->timeout);
     case OPT_MAX_PAUSE:
-        return parse_number(argument, "max-pause", "milliseconds", &c->max_pause_ms);
+        return parse_number(c, argument, "max-pause", "milliseconds", &c->max_pause_ms);
     default: break;
     }
 
-    return true;
+    return EXIT_DONE;
 }
 
-/* Returns the options met as bits, -1: print usage and fail, -2: done. */
-static int parse_options(struct cli *c, int argc, char **argv)
+/* Which option getopt_long() has met; -1: it does not know it. */
+static int which_option(int o, int first_long)
+{
+    for (int i = 0; o < first_long && i < NR_OPTIONS; i++)
+        if (option_table[i].short_name == o)
+            return i;
+
+    return o - first_long;
+}
+
+/* *met: the options of some verbs only, as bits.  All are read, so that an error is told as -j wants it. */
+static int parse_options(struct cli *c, int argc, char **argv, unsigned int *met)
 {
     enum { LONG = 256 };
     struct option options[NR_OPTIONS + 1] = {0};
-    char letters[NR_OPTIONS + 1] = "";
-    int o, n = 0, met = 0;
+    char letters[NR_OPTIONS + 2] = ":";
+    int o, n = 1, rc = EXIT_DONE;
 
     for (int i = 0; i < NR_OPTIONS; i++) {
         options[i].name = option_table[i].name;
@@ -193,26 +240,23 @@ static int parse_options(struct cli *c, int argc, char **argv)
     }
 
     while ((o = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-        int id = o - LONG;
+        int id = which_option(o, LONG);
 
-        for (int i = 0; o < LONG && i < NR_OPTIONS; i++)
-            if (option_table[i].short_name == o)
-                id = i;
-        if (id < 0 || !take_option(c, id, optarg))
-            return -1;
-        if (id == OPT_HELP) {
-            usage(stdout);
-            return -2;
-        }
-        if (id == OPT_VERSION) {
-            printf("xen-liveupdate " LU_TOOLS_VERSION "\n");
-            return -2;
-        }
-        if (!option_table[id].short_name)
-            met |= 1 << id;
+        if (rc && id != OPT_JSON)
+            continue;
+        if (o == ':')
+            rc = complain_usage(c, "%s: an argument is missing", argv[optind - 1]);
+        else if (o == '?' && optopt && optopt < LONG)
+            rc = complain_usage(c, "no option -%c", optopt);
+        else if (o == '?')
+            rc = complain_usage(c, "no option %s", argv[optind - 1]);
+        else if (take_option(c, id, optarg))
+            rc = EXIT_USAGE;
+        else if (!option_table[id].short_name)
+            *met |= 1u << id;
     }
 
-    return met;
+    return rc;
 }
 
 /* Opens the library where the verb needs it, and runs the verb. */
@@ -233,13 +277,14 @@ static int run(struct cli *c, const struct verb_row *verb)
     return rc;
 }
 
-static void print_json(struct cli *c, const char *verb, int rc)
+static void print_json(struct cli *c, int rc)
 {
     if (!json_object_get(c->out, "error"))
         json_object_set_new(c->out, "error", json_null());
     if (!json_object_get(c->out, "warnings"))
         json_object_set_new(c->out, "warnings", json_array());
-    json_object_set_new(c->out, "verb", json_string(verb));
+    json_object_set_new(c->out, "schema", json_integer(JSON_SCHEMA));
+    json_object_set_new(c->out, "verb", c->verb ? json_string(c->verb) : json_null());
     json_object_set_new(c->out, "ok", json_boolean(rc == EXIT_DONE));
     json_object_set_new(c->out, "exit_code", json_integer(rc));
     json_dumpf(c->out, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
@@ -257,45 +302,90 @@ static void open_standard_files(void)
         close(fd);
 }
 
+static int help(struct cli *c, const char *word)
+{
+    const struct verb_row *verb = word ? find_verb(word) : NULL;
+
+    if (word && !verb)
+        return complain_usage(c, "no verb \"%s\"", word);
+    if (verb)
+        print_verb_help(verb);
+    else
+        print_help();
+
+    return EXIT_DONE;
+}
+
+/* Is it a verb, and are these its arguments and options? */
+static int take_verb(struct cli *c, unsigned int met, const struct verb_row **verb)
+{
+    char text[256];
+
+    if (!c->nr_args)
+        return complain_usage(c, "a verb is missing");
+    *verb = find_verb(c->args[0]);
+    if (!*verb)
+        return complain_usage(c, "no verb \"%s\"", c->args[0]);
+    c->verb = (*verb)->name;
+    c->args++;
+    c->nr_args--;
+    verb_usage(*verb, text, sizeof(text));
+    for (unsigned int i = 0; i < NR_OPTIONS; i++)
+        if (met & ~(*verb)->options & (1u << i))
+            return complain_usage(c, "%s does not take --%s: it is used so: %s", c->verb,
+                                  option_table[i].name, text);
+    if (c->nr_args < (*verb)->min_args || c->nr_args > (*verb)->max_args)
+        return complain_usage(c, "%s arguments: it is used so: %s",
+                              c->nr_args < (*verb)->min_args ? "too few" : "too many", text);
+
+    return EXIT_DONE;
+}
+
+static int run_words(struct cli *c, unsigned int met)
+{
+    const struct verb_row *verb = NULL;
+    int rc;
+
+    if (c->nr_args && !strcmp(c->args[0], "help")) {
+        if (c->nr_args > 2)
+            return complain_usage(c, "help takes one verb");
+        return help(c, c->args[1]);
+    }
+    if (c->help)
+        return help(c, c->args[0]);
+    if (c->version) {
+        printf("xen-liveupdate " LU_TOOLS_VERSION "\n");
+        return EXIT_DONE;
+    }
+    rc = take_verb(c, met, &verb);
+    if (!rc)
+        rc = run(c, verb);
+    if (c->json)
+        print_json(c, rc);
+
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct cli c = {.timeout = DEFAULT_TIMEOUT, .format = "text"};
-    const struct verb_row *verb;
-    int rc, met;
+    unsigned int met = 0;
+    int rc;
 
     open_standard_files();
-    met = parse_options(&c, argc, argv);
-    if (met == -2)
-        return EXIT_DONE;
-    if (met < 0 || optind == argc) {
-        usage(stderr);
-        return EXIT_ERROR;
-    }
-
-    verb = find_verb(argv[optind]);
-    if (!verb) {
-        fprintf(stderr, "xen-liveupdate: no verb \"%s\"; see xen-liveupdate --help\n",
-                argv[optind]);
-        return EXIT_ERROR;
-    }
-    c.args = argv + optind + 1;
-    c.nr_args = argc - optind - 1;
-    if ((met & ~verb->options) || c.nr_args < verb->min_args || c.nr_args > verb->max_args) {
-        char text[256];
-
-        verb_usage(verb, text, sizeof(text));
-        fprintf(stderr, "Usage: xen-liveupdate [-v|-q|-n|-j] %s\n", text);
-        return EXIT_ERROR;
-    }
-
     c.out = json_object();
-    rc = run(&c, verb);
-    if (c.json)
-        print_json(&c, verb->name, rc);
+    rc = parse_options(&c, argc, argv, &met);
+    c.args = argv + optind;
+    c.nr_args = argc - optind;
+    if (!rc)
+        rc = run_words(&c, met);
+    else if (c.json)
+        print_json(&c, rc);
     json_decref(c.out);
     if (fflush(stdout) || ferror(stdout)) {
         perror("xen-liveupdate: stdout");
-        return rc ? rc : EXIT_ERROR;
+        /* 1 would say that nothing has been tried. */
+        return rc ? rc : c.verb && !strcmp(c.verb, "apply") ? EXIT_UNKNOWN : EXIT_ERROR;
     }
 
     return rc;

@@ -184,8 +184,7 @@ int verb_report(struct cli *c)
     if (rc)
         return rc;
     if (c->nr_args && !id)
-        rc = complain_text(c, EXIT_ERROR, "usage", "", "report %s: not the number of an attempt",
-                           c->args[0]);
+        rc = complain_usage(c, "report %s: not the number of an attempt", c->args[0]);
     else
         rc = report(c, journal_find(&j, id, LU__KIND__UPDATE));
     journal_close(&j);

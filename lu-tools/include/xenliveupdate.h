@@ -150,6 +150,7 @@ struct xenlu_inventory {
 #define XENLU_DOMAIN_PAUSED   (1u << 2) /* by the toolstack */
 #define XENLU_DOMAIN_SHUTDOWN (1u << 3)
 #define XENLU_DOMAIN_DYING    (1u << 4)
+#define XENLU_DOMAIN_ENDED    (1u << 5) /* shut down, and it has not crashed */
 
 struct xenlu_domain {
     uint32_t domid;

@@ -16,6 +16,7 @@ _Static_assert(XENLU_DOMAIN_HVM == XEN_LIVEUPDATE_DOMAIN_HVM, "flags");
 _Static_assert(XENLU_DOMAIN_PAUSED == XEN_LIVEUPDATE_DOMAIN_PAUSED, "flags");
 _Static_assert(XENLU_DOMAIN_SHUTDOWN == XEN_LIVEUPDATE_DOMAIN_SHUTDOWN, "flags");
 _Static_assert(XENLU_DOMAIN_DYING == XEN_LIVEUPDATE_DOMAIN_DYING, "flags");
+_Static_assert(XENLU_DOMAIN_ENDED == XEN_LIVEUPDATE_DOMAIN_ENDED, "flags");
 
 /* As many domains as there are, though more may come while one asks. */
 static enum xenlu_code ask(struct xenlu *lu, struct xen_liveupdate *op,

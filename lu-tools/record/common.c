@@ -103,6 +103,33 @@ int record_sync_directory(const char *path)
     return rc;
 }
 
+static int make_one(const char *path, mode_t mode)
+{
+    if (!mkdir(path, mode))
+        return record_sync_directory(path);
+
+    return errno == EEXIST ? 0 : errno;
+}
+
+int record_make_directory(const char *dir)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s", dir);
+    for (char *p = path + 1; *p; p++)
+        if (*p == '/') {
+            int rc;
+
+            *p = '\0';
+            rc = make_one(path, 0755);
+            *p = '/';
+            if (rc)
+                return rc;
+        }
+
+    return make_one(path, 0700);
+}
+
 /* The new file, beside the one that it will replace; a process that was killed may have left one. */
 static int write_new(const char *path, mode_t mode, const void *data, size_t size)
 {

@@ -126,7 +126,7 @@ Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
 /* Somebody may have gone of his own accord since; it is told all the same. */
 static void add_survivors(Lu__End *end, const Lu__Begin *begin, Lu__Manifest *now)
 {
-    manifest_compare(begin->before, now, &end->missing, &end->n_missing);
+    manifest_compare(begin->before, now, &(struct domids){0}, end);
     if (end->n_missing) {
         if (end->message != protobuf_c_empty_string)
             free(end->message);

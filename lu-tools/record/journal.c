@@ -2,10 +2,16 @@
 /*
  * The journal: what was about to be done, and what became of it.
  *
- * A file that is only appended to (format/report.proto has its layout).  Before
- * anything happens Begin is on the disk; whoever finds a Begin without its End
- * later, and the journal not locked, knows that the process has been killed or the
- * power was cut, and adds what can be known (complete.c).
+ * An SQLite database with a row for each attempt.  Before anything happens Begin is on
+ * the disk; whoever finds one without its End later, and the journal not locked, knows that
+ * the process has been killed or the power was cut, and adds what can be known
+ * (complete.c).
+ *
+ * A rollback journal and not a write-ahead log: when COMMIT returns, the one file has all of
+ * it, and can be copied, put on a medium that is only read, and asked there.  It is
+ * truncated, not removed, so that a commit does not depend on the directory; with
+ * synchronous=EXTRA the truncation is on the disk as well, as a rollback journal that
+ * comes back after a power cut would take back a Begin.
  */
 
 #include <errno.h>
@@ -18,142 +24,196 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <xen-liveupdate/stream.h>
+#include <sqlite3.h>
 
 #include "record.h"
 
-static const char magic[4] = "XLUJ";
+#define VERSION 1 /* of the table */
+/* Who reads has the database for milliseconds. */
+#define BUSY_MS 5000
+/* Of updates, and as many rehearsals. */
+#define KEEP 200
 
-struct frame {
-    char magic[4];
-    uint32_t length;
-    uint32_t crc;
-};
+/* ---- attempts in memory ---- */
 
-/* No manifest is that large: 64 MiB are more domains than there are numbers for. */
-#define MAX_LENGTH (64u << 20)
+void journal_add(struct journal *j, Lu__Begin *begin, Lu__End *end)
+{
+    j->attempts = realloc(j->attempts, (j->nr_attempts + 1) * sizeof(*j->attempts));
+    if (!j->attempts)
+        abort();
+    j->attempts[j->nr_attempts++] = (struct attempt){begin, end};
+    if (begin->id > j->last_id)
+        j->last_id = begin->id;
+}
+
+static void forget_attempts(struct journal *j)
+{
+    for (size_t i = 0; i < j->nr_attempts; i++) {
+        lu__begin__free_unpacked((Lu__Begin *)j->attempts[i].begin, NULL);
+        if (j->attempts[i].end)
+            lu__end__free_unpacked((Lu__End *)j->attempts[i].end, NULL);
+    }
+    free(j->attempts);
+    j->attempts = NULL;
+    j->nr_attempts = 0;
+}
+
+bool journal_understands(const Lu__Begin *begin)
+{
+    return begin->before && begin->before->host && begin->plan;
+}
+
+/* ---- the database ---- */
+
+/* What SQLite says of its last call; an errno. */
+static int db_fail(const struct journal *j, const char *what, struct record_why *why)
+{
+    int code = sqlite3_errcode(j->db), errnum = sqlite3_system_errno(j->db);
+
+    switch (code) {
+    case SQLITE_BUSY: errnum = EBUSY; break;
+    case SQLITE_FULL: errnum = ENOSPC; break;
+    case SQLITE_CONSTRAINT: errnum = EEXIST; break;
+    case SQLITE_NOMEM: errnum = ENOMEM; break;
+    case SQLITE_READONLY: /* or it has been replaced by another file */
+        return record_fail(why, EROFS, "%s: cannot be %s: %s", j->path, what,
+                           sqlite3_errmsg(j->db));
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_ERROR: /* a table that is not ours */
+        return record_fail(why, EBADMSG,
+                           "%s: is damaged: %s; put it aside, and a new one will be begun", j->path,
+                           sqlite3_errmsg(j->db));
+    default: errnum = errnum ? errnum : EIO;
+    }
+
+    return record_fail(why, errnum, "%s: cannot be %s: %s", j->path, what, strerror(errnum));
+}
+
+static int execute(struct journal *j, const char *sql, const char *what, struct record_why *why)
+{
+    return sqlite3_exec(j->db, sql, NULL, NULL, NULL) ? db_fail(j, what, why) : 0;
+}
+
+/* Statement @sql, for the attempt @id (?1) of @kind (?2), with messages (?3, ?4; NULL: none). */
+static int change(struct journal *j, const char *sql, uint32_t id, Lu__Kind kind,
+                  const Lu__Begin *begin, const Lu__End *end, struct record_why *why)
+{
+    const ProtobufCMessage *messages[] = {begin ? &begin->base : NULL, end ? &end->base : NULL};
+    sqlite3_stmt *s;
+    int rc = sqlite3_prepare_v2(j->db, sql, -1, &s, NULL);
+
+    if (rc)
+        return db_fail(j, "written", why);
+    sqlite3_bind_int64(s, 1, id);
+    sqlite3_bind_int64(s, 2, kind);
+    for (int i = 0; i < 2 && sqlite3_bind_parameter_count(s) >= 3 + i; i++)
+        if (messages[i]) {
+            size_t size = protobuf_c_message_get_packed_size(messages[i]);
+            uint8_t *data = record_alloc(size + 1);
+
+            protobuf_c_message_pack(messages[i], data);
+            sqlite3_bind_blob64(s, 3 + i, data, size, free);
+        }
+    rc = sqlite3_step(s) == SQLITE_DONE ? 0 : db_fail(j, "written", why);
+    sqlite3_finalize(s);
+
+    return rc;
+}
+
+static int commit(struct journal *j, int rc, struct record_why *why)
+{
+    if (!rc)
+        rc = execute(j, "COMMIT", "written", why);
+    if (rc)
+        sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
+
+    return rc;
+}
+
+/* One that has no End yet stays, however old. */
+static int prune(struct journal *j, Lu__Kind kind, struct record_why *why)
+{
+    return change(j,
+                  "DELETE FROM attempt WHERE kind = ?2 AND end IS NOT NULL AND id NOT IN "
+                  "(SELECT id FROM attempt WHERE kind = ?2 ORDER BY id DESC LIMIT ?1)",
+                  j->keep, kind, NULL, NULL, why);
+}
+
+static int insert(struct journal *j, const struct attempt *a, struct record_why *why)
+{
+    return change(j, "INSERT INTO attempt (id, kind, begin, end) VALUES (?1, ?2, ?3, ?4)",
+                  a->begin->id, a->begin->plan->kind, a->begin, a->end, why);
+}
 
 /* ---- reading ---- */
 
-static void add_entry(struct journal *j, Lu__Entry *e)
+/* A row that a later version has written may say nothing to this one. */
+static void take_row(struct journal *j, sqlite3_stmt *s)
 {
-    j->entries = realloc(j->entries, (j->nr_entries + 1) * sizeof(*j->entries));
-    j->attempts = realloc(j->attempts, (j->nr_entries + 1) * sizeof(*j->attempts));
-    if (!j->entries || !j->attempts)
-        abort();
-    j->entries[j->nr_entries++] = e;
+    sqlite3_int64 id = sqlite3_column_int64(s, 0);
+    bool ended = sqlite3_column_type(s, 2) != SQLITE_NULL;
+    Lu__Begin *begin;
+    Lu__End *end = NULL;
 
-    if (e->what_case == LU__ENTRY__WHAT_BEGIN)
-        j->attempts[j->nr_attempts++] = (struct attempt){.begin = e->begin};
-    if (e->what_case == LU__ENTRY__WHAT_END)
-        for (size_t i = j->nr_attempts; i-- > 0;)
-            if (j->attempts[i].begin->id == e->end->id) {
-                j->attempts[i].end = e->end;
-                break;
-            }
+    begin = lu__begin__unpack(NULL, sqlite3_column_bytes(s, 1), sqlite3_column_blob(s, 1));
+    if (ended)
+        end = lu__end__unpack(NULL, sqlite3_column_bytes(s, 2), sqlite3_column_blob(s, 2));
+
+    if (id > 0 && id < UINT32_MAX && begin && begin->id == id && journal_understands(begin) &&
+        (end || !ended)) {
+        journal_add(j, begin, end);
+        return;
+    }
+    j->skipped++;
+    if (id > j->last_id && id < UINT32_MAX)
+        j->last_id = id;
+    if (begin)
+        lu__begin__free_unpacked(begin, NULL);
+    if (end)
+        lu__end__free_unpacked(end, NULL);
 }
 
-/* The frame at @data, if it is a sound one; its length. */
-static size_t read_frame(struct journal *j, const uint8_t *data, size_t size)
+static int read_rows(struct journal *j, struct record_why *why)
 {
-    struct frame f;
-    Lu__Entry *e;
+    sqlite3_stmt *s;
+    int code;
 
-    if (size < sizeof(f))
-        return 0;
-    memcpy(&f, data, sizeof(f));
-    if (memcmp(f.magic, magic, sizeof(magic)) || f.length > MAX_LENGTH ||
-        f.length > size - sizeof(f) || lu_crc32c(0, data + sizeof(f), f.length) != f.crc)
-        return 0;
+    if (sqlite3_prepare_v2(j->db, "SELECT id, begin, end FROM attempt ORDER BY id", -1, &s, NULL))
+        return db_fail(j, "read", why);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW)
+        take_row(j, s);
+    code = code == SQLITE_DONE ? 0 : db_fail(j, "read", why);
+    sqlite3_finalize(s);
 
-    e = lu__entry__unpack(NULL, f.length, data + sizeof(f));
-    /* Sound, but of a later version: passed over. */
-    if (e && (e->what_case == LU__ENTRY__WHAT__NOT_SET ||
-              (e->what_case == LU__ENTRY__WHAT_BEGIN &&
-               (!e->begin->before || !e->begin->before->host || !e->begin->plan)))) {
-        lu__entry__free_unpacked(e, NULL);
-        e = NULL;
-    }
-    if (e)
-        add_entry(j, e);
-
-    return sizeof(f) + f.length;
+    return code;
 }
 
-static void read_frames(struct journal *j, const uint8_t *data, size_t size)
+/* *version: of the table; 0: there is none yet. */
+static int read_version(struct journal *j, int *version, struct record_why *why)
 {
-    size_t at = 0;
+    sqlite3_stmt *s;
+    int rc = 0;
 
-    while (at < size) {
-        size_t n = read_frame(j, data + at, size - at);
-
-        if (n) {
-            at += n;
-            j->sound = at;
-        } else {
-            /* Behind what is damaged the next frame may be sound. */
-            const void *next = memmem(data + at + 1, size - at - 1, magic, sizeof(magic));
-            size_t skipped = next ? (const uint8_t *)next - data - at : size - at;
-
-            j->skipped += skipped;
-            at += skipped;
-        }
-    }
-}
-
-static int read_file(struct journal *j, struct record_why *why)
-{
-    uint8_t *data;
-    struct stat st;
-    ssize_t n = 0;
-    size_t size = 0;
-    int rc = 0, fd = open(j->path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    if (fd < 0 || fstat(fd, &st)) {
-        int errnum = errno;
-
-        if (fd >= 0)
-            close(fd);
-        return record_fail(why, errnum, "%s: cannot be read: %s", j->path, strerror(errnum));
-    }
-
-    data = record_alloc(st.st_size + 1);
-    while (size < (size_t)st.st_size && (n = read(fd, data + size, st.st_size - size)) > 0)
-        size += n;
-    /* What cannot be read now is not to be written over. */
-    if (n < 0)
-        rc = record_fail(why, errno, "%s: cannot be read: %s", j->path, strerror(errno));
-    close(fd);
-    if (!rc)
-        read_frames(j, data, size);
-    free(data);
+    if (sqlite3_prepare_v2(j->db, "PRAGMA user_version", -1, &s, NULL))
+        return db_fail(j, "read", why);
+    if (sqlite3_step(s) == SQLITE_ROW)
+        *version = sqlite3_column_int(s, 0);
+    else
+        rc = db_fail(j, "read", why);
+    sqlite3_finalize(s);
+    if (!rc && (*version < 0 || *version > VERSION))
+        rc = record_fail(why, ENOTSUP, "%s: was written by a later version", j->path);
 
     return rc;
 }
 
 /* ---- opening ---- */
 
-static int make_directory(const char *dir)
-{
-    char path[PATH_MAX];
-
-    snprintf(path, sizeof(path), "%s", dir);
-    for (char *p = path + 1; *p; p++)
-        if (*p == '/') {
-            *p = '\0';
-            mkdir(path, 0755);
-            *p = '/';
-        }
-
-    return mkdir(path, 0700) && errno != EEXIST ? errno : 0;
-}
-
 static int lock(struct journal *j, const char *dir, struct record_why *why)
 {
     char path[PATH_MAX];
-    int rc = make_directory(dir);
+    int rc = record_make_directory(dir);
 
     if (rc)
         return record_fail(why, rc, "%s: cannot be made: %s", dir, strerror(rc));
@@ -171,18 +231,114 @@ static int lock(struct journal *j, const char *dir, struct record_why *why)
     return record_fail(why, rc, "%s: cannot be locked: %s", path, strerror(rc));
 }
 
+/* SQLite would make the file for others to read as well, and makes its own files like it. */
+static int make_file(struct journal *j, bool write, bool *there, struct record_why *why)
+{
+    int fd = open(j->path, write ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDONLY | O_CLOEXEC, 0600);
+
+    *there = fd >= 0 || errno != ENOENT;
+    if (fd >= 0)
+        close(fd);
+    else if (*there)
+        return record_fail(why, errno, "%s: cannot be %s: %s", j->path, write ? "written" : "read",
+                           strerror(errno));
+
+    return 0;
+}
+
+static int open_database(struct journal *j, bool write, struct record_why *why)
+{
+    /* Where it cannot be written SQLite opens it for reading. */
+    if (sqlite3_open_v2(j->path, &j->db, SQLITE_OPEN_READWRITE, NULL))
+        return db_fail(j, "opened", why);
+    sqlite3_busy_timeout(j->db, BUSY_MS);
+
+    return write ? execute(j,
+                           "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = EXTRA;"
+                           "PRAGMA temp_store = MEMORY",
+                           "opened", why)
+                 : 0;
+}
+
+/* The table, and in it what the old journal has: both or nothing. */
+static int make_table(struct journal *j, struct record_why *why)
+{
+    int rc = execute(j,
+                     "BEGIN IMMEDIATE; CREATE TABLE attempt (id INTEGER PRIMARY KEY, "
+                     "kind INTEGER NOT NULL, begin BLOB NOT NULL, end BLOB);"
+                     "PRAGMA user_version = 1",
+                     "written", why);
+
+    for (size_t i = 0; !rc && i < j->nr_attempts; i++)
+        rc = insert(j, &j->attempts[i], why);
+    for (int kind = LU__KIND__UPDATE; !rc && kind <= LU__KIND__REHEARSAL; kind++)
+        rc = prune(j, kind, why);
+
+    return commit(j, rc, why);
+}
+
+/* If that is cut off, or cannot be done, whoever comes next does it: the table is there. */
+static void put_old_aside(const char *old)
+{
+    char kept[PATH_MAX];
+
+    if (snprintf(kept, sizeof(kept), "%s.imported", old) < (int)sizeof(kept) &&
+        !renameat2(AT_FDCWD, old, AT_FDCWD, kept, RENAME_NOREPLACE))
+        record_sync_directory(old);
+}
+
+static int read_all(struct journal *j, const char *old, bool write, struct record_why *why)
+{
+    int version = 0, rc = j->db ? read_version(j, &version, why) : 0;
+
+    if (!rc && !version)
+        rc = old_journal_read(j, old, why);
+    if (!rc && !version && write)
+        rc = make_table(j, why);
+    if (!rc && write)
+        put_old_aside(old);
+    if (rc || !version)
+        return rc;
+
+    return read_rows(j, why);
+}
+
+static int read_keep(struct journal *j, struct record_why *why)
+{
+    const char *text = record_dir("XEN_LIVEUPDATE_KEEP", NULL);
+    char *end;
+
+    j->keep = KEEP;
+    if (!text)
+        return 0;
+    j->keep = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || !j->keep || j->keep > 1000000)
+        return record_fail(why, EINVAL, "XEN_LIVEUPDATE_KEEP=%s: not a number from 1 to 1000000",
+                           text);
+
+    return 0;
+}
+
 int journal_open(struct journal *j, bool write, struct record_why *why)
 {
     const char *dir = record_dir("XEN_LIVEUPDATE_DIR", RECORD_DIR);
-    int rc = 0;
+    char old[PATH_MAX];
+    bool there;
+    int rc;
 
     *j = (struct journal){.lock = -1};
-    if (asprintf(&j->path, "%s/journal", dir) < 0)
+    snprintf(old, sizeof(old), "%s/journal", dir);
+    if (asprintf(&j->path, "%s/journal.db", dir) < 0)
         return record_fail(why, ENOMEM, "no memory");
-    if (write)
+    rc = read_keep(j, why);
+    if (!rc && write)
         rc = lock(j, dir, why);
     if (!rc)
-        rc = read_file(j, why);
+        rc = make_file(j, write, &there, why);
+    if (!rc && there)
+        rc = open_database(j, write, why);
+    if (!rc)
+        rc = read_all(j, old, write, why);
     if (rc)
         journal_close(j);
 
@@ -191,11 +347,9 @@ int journal_open(struct journal *j, bool write, struct record_why *why)
 
 void journal_close(struct journal *j)
 {
-    for (size_t i = 0; i < j->nr_entries; i++)
-        lu__entry__free_unpacked(j->entries[i], NULL);
-    free(j->entries);
-    free(j->attempts);
+    forget_attempts(j);
     free(j->path);
+    sqlite3_close(j->db);
     if (j->lock >= 0)
         close(j->lock);
     *j = (struct journal){.lock = -1};
@@ -203,74 +357,46 @@ void journal_close(struct journal *j)
 
 /* ---- writing ---- */
 
-/* Appends behind the last sound frame: what a power cut has left there is in nobody's way. */
-static int append(struct journal *j, Lu__Entry *e, struct record_why *why)
-{
-    size_t length = lu__entry__get_packed_size(e);
-    uint8_t *data = record_alloc(sizeof(struct frame) + length);
-    struct frame f = {.length = length};
-    int rc = 0, fd = open(j->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-    memcpy(f.magic, magic, sizeof(magic));
-    lu__entry__pack(e, data + sizeof(f));
-    f.crc = lu_crc32c(0, data + sizeof(f), length);
-    memcpy(data, &f, sizeof(f));
-
-    if (fd < 0 || ftruncate(fd, j->sound) || lseek(fd, 0, SEEK_END) < 0)
-        rc = errno;
-    if (!rc)
-        rc = record_write(fd, data, sizeof(f) + length);
-    if (!rc && fsync(fd))
-        rc = errno;
-    if (fd >= 0)
-        close(fd);
-    if (!rc)
-        rc = record_sync_directory(j->path);
-    free(data);
-    if (rc) {
-        lu__entry__free_unpacked(e, NULL);
-        return record_fail(why, rc, "%s: cannot be written: %s", j->path, strerror(rc));
-    }
-
-    j->sound += sizeof(f) + length;
-    add_entry(j, e);
-
-    return 0;
-}
-
 int journal_begin(struct journal *j, Lu__Begin *begin, struct record_why *why)
 {
-    Lu__Entry *e = record_alloc(sizeof(*e));
+    int rc = execute(j, "BEGIN IMMEDIATE", "written", why);
 
-    lu__entry__init(e);
-    e->what_case = LU__ENTRY__WHAT_BEGIN;
-    e->begin = begin;
+    if (!rc)
+        rc = insert(j, &(struct attempt){begin, NULL}, why);
+    if (!rc)
+        rc = prune(j, begin->plan->kind, why);
+    rc = commit(j, rc, why);
+    if (rc)
+        lu__begin__free_unpacked(begin, NULL);
+    else
+        journal_add(j, begin, NULL);
 
-    return append(j, e, why);
+    return rc;
 }
 
 int journal_end(struct journal *j, Lu__End *end, struct record_why *why)
 {
-    Lu__Entry *e = record_alloc(sizeof(*e));
+    struct attempt *a = NULL;
+    int rc;
 
-    lu__entry__init(e);
-    e->what_case = LU__ENTRY__WHAT_END;
-    e->end = end;
+    for (size_t i = 0; i < j->nr_attempts; i++)
+        if (j->attempts[i].begin->id == end->id && !j->attempts[i].end)
+            a = &j->attempts[i];
+    rc = a ? change(j, "UPDATE attempt SET end = ?4 WHERE id = ?1", end->id, 0, NULL, end, why)
+           : record_fail(why, ENOENT, "%s: attempt %u is not under way", j->path, end->id);
+    if (rc)
+        lu__end__free_unpacked(end, NULL);
+    else
+        a->end = end;
 
-    return append(j, e, why);
+    return rc;
 }
 
 /* ---- looking things up ---- */
 
 uint32_t journal_next_id(const struct journal *j)
 {
-    uint32_t last = 0;
-
-    for (size_t i = 0; i < j->nr_attempts; i++)
-        if (j->attempts[i].begin->id > last)
-            last = j->attempts[i].begin->id;
-
-    return last + 1;
+    return j->last_id + 1;
 }
 
 const struct attempt *journal_find(const struct journal *j, uint32_t id, Lu__Kind kind)
@@ -293,107 +419,4 @@ const char *journal_outcome(const struct attempt *a)
     unsigned int outcome = a->end ? a->end->outcome : LU__OUTCOME__UNDER_WAY;
 
     return outcome < sizeof(names) / sizeof(names[0]) ? names[outcome] : "?";
-}
-
-/* ---- what is staged ---- */
-
-static void staged_path(char *path, size_t size)
-{
-    snprintf(path, size, "%s/staged", record_dir("XEN_LIVEUPDATE_DIR", RECORD_DIR));
-}
-
-int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why)
-{
-    const char *dir = record_dir("XEN_LIVEUPDATE_DIR", RECORD_DIR);
-    char path[PATH_MAX];
-    Lu__Staged s = LU__STAGED__INIT;
-    uint8_t *data;
-    size_t size;
-    int rc;
-
-    staged_path(path, sizeof(path));
-    if (!target) {
-        if (unlink(path))
-            rc = errno == ENOENT ? 0 : errno;
-        else
-            rc = record_sync_directory(path);
-        return rc ? record_fail(why, rc, "%s: cannot be removed: %s", path, strerror(rc)) : 0;
-    }
-
-    rc = make_directory(dir);
-    if (rc)
-        return record_fail(why, rc, "%s: cannot be made: %s", dir, strerror(rc));
-    s.boot_id = host->boot_id;
-    s.generation = host->generation;
-    s.time_ns = record_now();
-    s.target = (Lu__Target *)target;
-    size = lu__staged__get_packed_size(&s);
-    data = record_alloc(size + 1);
-    lu__staged__pack(&s, data);
-    rc = record_replace(path, 0600, data, size, why);
-    free(data);
-
-    return rc;
-}
-
-Lu__Staged *staged_read(const Lu__Host *host)
-{
-    char path[PATH_MAX];
-    uint8_t data[16384];
-    Lu__Staged *s = NULL;
-    size_t size;
-    FILE *f;
-
-    staged_path(path, sizeof(path));
-    f = fopen(path, "rbe");
-    if (!f)
-        return NULL;
-    size = fread(data, 1, sizeof(data), f);
-    fclose(f);
-    if (size < sizeof(data))
-        s = lu__staged__unpack(NULL, size, data);
-    if (s &&
-        (strcmp(s->boot_id, host->boot_id) || s->generation != host->generation || !s->target)) {
-        lu__staged__free_unpacked(s, NULL);
-        s = NULL;
-    }
-
-    return s;
-}
-
-/* The caller frees it. */
-static uint8_t *target_pack(const Lu__Target *t, size_t *size)
-{
-    uint8_t *data;
-
-    *size = lu__target__get_packed_size(t);
-    data = record_alloc(*size + 1);
-    lu__target__pack(t, data);
-
-    return data;
-}
-
-Lu__Target *target_copy(const Lu__Target *t)
-{
-    size_t size;
-    uint8_t *data = target_pack(t, &size);
-    Lu__Target *copy = lu__target__unpack(NULL, size, data);
-
-    free(data);
-    if (!copy)
-        abort();
-
-    return copy;
-}
-
-bool target_equal(const Lu__Target *a, const Lu__Target *b)
-{
-    size_t size_a, size_b;
-    uint8_t *data_a = target_pack(a, &size_a), *data_b = target_pack(b, &size_b);
-    bool equal = size_a == size_b && !memcmp(data_a, data_b, size_a);
-
-    free(data_a);
-    free(data_b);
-
-    return equal;
 }

@@ -26,29 +26,41 @@
 
 /* ---- host ---- */
 
-/* The first line of a file, "" if there is none. */
-static void read_line(const char *path, char *text, size_t size)
+/* The first line of a file, "" if there is none; 0 or an errno. */
+static int read_line(const char *path, char *text, size_t size)
 {
     FILE *f = fopen(path, "r");
+    int rc = 0;
 
     text[0] = '\0';
     if (!f)
-        return;
-    if (!fgets(text, size, f))
+        return errno == ENOENT ? 0 : errno;
+    if (!fgets(text, size, f)) {
+        rc = ferror(f) ? errno : 0;
         text[0] = '\0';
+    }
     text[strcspn(text, "\n")] = '\0';
     fclose(f);
+
+    return rc;
 }
 
-static Lu__Host *take_host(const struct xenlu_status *s, const struct xenlu_result *r,
-                           const struct xenlu_inventory *inv)
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+static int take_host(Lu__Manifest *m, const struct xenlu_status *s, const struct xenlu_result *r,
+                     const struct xenlu_inventory *inv, struct record_why *why)
 {
     Lu__Host *h = record_alloc(sizeof(*h));
     struct utsname name;
     char text[64];
+    int rc;
 
     lu__host__init(h);
-    read_line("/proc/sys/kernel/random/boot_id", text, sizeof(text));
+    m->host = h;
+    /* Without it the next boot could not be told from this one. */
+    rc = read_line(BOOT_ID, text, sizeof(text));
+    if (rc)
+        return record_fail(why, rc, BOOT_ID ": %s", strerror(rc));
     h->boot_id = record_text(text);
     h->version = record_text(s->version);
     h->changeset = record_text(s->changeset);
@@ -62,7 +74,7 @@ static Lu__Host *take_host(const struct xenlu_status *s, const struct xenlu_resu
     h->kernel = record_text(uname(&name) ? "" : name.release);
     h->boot_ns = inv->boot_ns;
 
-    return h;
+    return 0;
 }
 
 /* ---- domains ---- */
@@ -107,6 +119,7 @@ static Lu__Domain *take_domain(const struct xenlu_domain *from, struct xs_handle
     d->paused = from->flags & XENLU_DOMAIN_PAUSED;
     d->shutdown = from->flags & XENLU_DOMAIN_SHUTDOWN;
     d->dying = from->flags & XENLU_DOMAIN_DYING;
+    d->ended = from->flags & XENLU_DOMAIN_ENDED;
     d->digest = manifest_digest(d);
 
     return d;
@@ -128,58 +141,68 @@ static void take_domains(Lu__Manifest *m, const struct xenlu_domain *list, uint3
 
 /* ---- devices ---- */
 
-/* "vif-1-0" serves domain 1. */
-static uint32_t back_end_domid(const char *name)
+uint32_t manifest_back_end_domid(const char *name)
 {
-    const char *digits = strpbrk(name, "0123456789");
+    const char *dash = strchr(name, '-');
 
-    return digits ? strtoul(digits, NULL, 10) : 0;
+    return dash ? strtoul(dash + 1, NULL, 10) : 0;
 }
 
-static Lu__Device *take_device(const char *bus, const char *name)
+/* What is gone meanwhile has nothing to say; what cannot be read is not taken for that. */
+static int take_device(Lu__Manifest *m, const char *bus, const char *name)
 {
     char path[PATH_MAX], target[PATH_MAX], state[64];
     Lu__Device *d = record_alloc(sizeof(*d));
     ssize_t n;
+    int rc;
 
     lu__device__init(d);
+    m->devices[m->n_devices++] = d;
     d->bus = record_text(bus);
     d->name = record_text(name);
+    if (strcmp(bus, "pci"))
+        d->domid = manifest_back_end_domid(name);
 
     snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/driver", bus, name);
     n = readlink(path, target, sizeof(target) - 1);
+    if (n < 0 && errno != ENOENT)
+        return errno;
     target[n > 0 ? n : 0] = '\0';
     d->driver = record_text(strrchr(target, '/') ? strrchr(target, '/') + 1 : "");
 
     snprintf(path, sizeof(path), "/sys/bus/%s/devices/%s/state", bus, name);
-    read_line(path, state, sizeof(state));
+    rc = read_line(path, state, sizeof(state));
     d->state = record_text(state);
-    if (strcmp(bus, "pci"))
-        d->domid = back_end_domid(name);
 
-    return d;
+    return rc == ENODEV ? 0 : rc;
 }
 
-static void take_devices(Lu__Manifest *m, const char *bus)
+/* A host without that bus has none of its devices. */
+static int take_devices(Lu__Manifest *m, const char *bus, struct record_why *why)
 {
     char path[PATH_MAX];
     struct dirent **names;
-    int nr;
+    int nr, rc = 0;
 
     snprintf(path, sizeof(path), "/sys/bus/%s/devices", bus);
     nr = scandir(path, &names, NULL, alphasort);
     if (nr < 0)
-        return;
+        return errno == ENOENT ? 0 : record_fail(why, errno, "%s: %s", path, strerror(errno));
 
     m->devices = realloc(m->devices, (m->n_devices + nr) * sizeof(*m->devices) + 1);
     if (!m->devices)
         abort();
     for (int i = 0; i < nr; i++) {
-        if (names[i]->d_name[0] != '.')
-            m->devices[m->n_devices++] = take_device(bus, names[i]->d_name);
+        if (!rc && names[i]->d_name[0] != '.') {
+            rc = take_device(m, bus, names[i]->d_name);
+            if (rc)
+                record_fail(why, rc, "%s/%s: %s", path, names[i]->d_name, strerror(rc));
+        }
         free(names[i]);
     }
     free(names);
+
+    return rc;
 }
 
 int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *why)
@@ -190,6 +213,7 @@ int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *
     struct xenlu_result result;
     struct xenlu_error err;
     Lu__Manifest *m;
+    int rc;
 
     *manifest = NULL;
     if (xenlu_get_status(lu, &status, &err) || xenlu_get_result(lu, &result, &err) ||
@@ -199,25 +223,33 @@ int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *
     m = record_alloc(sizeof(*m));
     lu__manifest__init(m);
     m->time_ns = record_now();
-    m->host = take_host(&status, &result, &inv);
+    rc = take_host(m, &status, &result, &inv, why);
     take_domains(m, list, inv.nr_domains);
-    take_devices(m, "pci");
-    take_devices(m, "xen-backend");
+    if (!rc)
+        rc = take_devices(m, "pci", why);
+    if (!rc)
+        rc = take_devices(m, "xen-backend", why);
     free(list);
-    *manifest = m;
+    if (rc)
+        lu__manifest__free_unpacked(m, NULL);
+    else
+        *manifest = m;
 
-    return 0;
+    return rc;
 }
 
 /* ---- comparison ---- */
 
-struct losses {
-    char **text;
-    size_t nr;
-};
+static void add_text(char ***list, size_t *nr, const char *text)
+{
+    *list = realloc(*list, (*nr + 1) * sizeof(**list));
+    if (!*list)
+        abort();
+    (*list)[(*nr)++] = record_text(text);
+}
 
-static void lose(struct losses *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void lose(struct losses *l, const char *fmt, ...)
+static void lose(Lu__End *end, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void lose(Lu__End *end, const char *fmt, ...)
 {
     char text[256];
     va_list args;
@@ -225,10 +257,7 @@ static void lose(struct losses *l, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    l->text = realloc(l->text, (l->nr + 1) * sizeof(*l->text));
-    if (!l->text)
-        abort();
-    l->text[l->nr++] = record_text(text);
+    add_text(&end->missing, &end->n_missing, text);
 }
 
 static const Lu__Domain *find_domain(const Lu__Manifest *m, uint32_t domid)
@@ -270,7 +299,7 @@ uint64_t manifest_pages(const Lu__Manifest *m)
 }
 
 static void compare_domain(const Lu__Manifest *before, const Lu__Domain *b, const Lu__Domain *a,
-                           struct losses *l)
+                           Lu__End *l)
 {
     char who[128];
 
@@ -292,7 +321,7 @@ static void compare_domain(const Lu__Manifest *before, const Lu__Domain *b, cons
         lose(l, "%s has shut down or crashed", who);
 }
 
-static void compare_device(const Lu__Device *b, const Lu__Device *a, struct losses *l)
+static void compare_device(const Lu__Device *b, const Lu__Device *a, Lu__End *l)
 {
     char who[128];
 
@@ -305,18 +334,59 @@ static void compare_device(const Lu__Device *b, const Lu__Device *a, struct loss
         lose(l, "%s is no longer connected (%s)", who, a->state);
 }
 
-void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after, char ***missing,
-                      size_t *nr)
+/* What a domain that has shut down by itself had is not missing either. */
+static bool has_left(const Lu__Manifest *before, const Lu__Manifest *after, uint32_t domid,
+                     const struct domids *ended)
 {
-    struct losses l = {0};
+    const Lu__Domain *b = find_domain(before, domid), *a = find_domain(after, domid);
+
+    if (!b || b->shutdown || b->dying)
+        return false;
+    if (a)
+        return a->ended && !memcmp(a->handle.data, b->handle.data, b->handle.len);
+    for (size_t i = 0; i < ended->nr; i++)
+        if (ended->domid[i] == domid)
+            return true;
+
+    return false;
+}
+
+void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after,
+                      const struct domids *ended, Lu__End *end)
+{
+    char who[128], text[160];
 
     if (strcmp(before->host->boot_id, after->host->boot_id))
-        lose(&l, "domain 0 was booted anew");
-    for (size_t i = 0; i < before->n_domains; i++)
-        compare_domain(before, before->domains[i], find_domain(after, before->domains[i]->domid),
-                       &l);
+        lose(end, "domain 0 was booted anew");
+    for (size_t i = 0; i < before->n_domains; i++) {
+        uint32_t domid = before->domains[i]->domid;
+
+        if (has_left(before, after, domid, ended)) {
+            manifest_name(before, domid, who, sizeof(who));
+            snprintf(text, sizeof(text), "%s has shut down by itself", who);
+            add_text(&end->left, &end->n_left, text);
+        } else {
+            compare_domain(before, before->domains[i], find_domain(after, domid), end);
+        }
+    }
     for (size_t i = 0; i < before->n_devices; i++)
-        compare_device(before->devices[i], find_device(after, before->devices[i]), &l);
-    *missing = l.text;
-    *nr = l.nr;
+        if (!has_left(before, after, before->devices[i]->domid, ended))
+            compare_device(before->devices[i], find_device(after, before->devices[i]), end);
+}
+
+void manifest_note_ended(const struct xenlu_domain *list, uint32_t nr, struct domids *ended)
+{
+    for (uint32_t i = 0; i < nr; i++) {
+        size_t at = 0;
+
+        while (at < ended->nr && ended->domid[at] != list[i].domid)
+            at++;
+        if (!(list[i].flags & XENLU_DOMAIN_ENDED) || at < ended->nr)
+            continue;
+        ended->domid = realloc(ended->domid, (at + 1) * sizeof(*ended->domid));
+        if (!ended->domid)
+            abort();
+        ended->domid[at] = list[i].domid;
+        ended->nr++;
+    }
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Messages as JSON, and the schema of that, from their descriptors: a new field
- * in format/ needs nothing here.
+ * in format/ needs nothing here, but for Result and Segment, whose numbers read better by
+ * name or in hexadecimal.
  */
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,9 +37,10 @@ static json_t *bytes(const ProtobufCBinaryData *data)
     return json_string(text);
 }
 
+/* What is not there is null. */
 static json_t *text(const char *s)
 {
-    json_t *json = json_string(s ? s : "");
+    json_t *json = s && *s ? json_string(s) : json_null();
 
     return json ? json : json_string("(not printable)");
 }
@@ -92,12 +95,55 @@ static json_t *field_json(const ProtobufCMessage *m, const ProtobufCFieldDescrip
     return list;
 }
 
+static json_t *segment_json(const Lu__Segment *s)
+{
+    char start[20], crc[12];
+
+    snprintf(start, sizeof(start), "0x%" PRIx64, s->start);
+    snprintf(crc, sizeof(crc), "%08x", s->crc32c);
+
+    return json_pack("{s:o, s:s, s:I, s:s}", "name", text(s->name), "start", start, "size",
+                     (json_int_t)s->size, "crc32c", crc);
+}
+
+static json_t *failure_json(const Lu__Result *r)
+{
+    const char *name = r->errnum ? strerrorname_np(r->errnum) : NULL;
+
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "phase",
+                     strcmp(r->failed_phase, "?") ? text(r->failed_phase) : json_null(), "resource",
+                     text(r->failed_resource), "domain",
+                     r->failed_domain < 0 ? json_null() : json_integer(r->failed_domain), "errno",
+                     text(name), "reason", text(r->reason));
+}
+
+static json_t *result_json(const Lu__Result *r)
+{
+    json_t *phases = json_object();
+
+    for (size_t i = 0; i < r->n_phases; i++)
+        json_object_set_new(phases, r->phases[i]->name, json_integer(r->phases[i]->ns));
+
+    return json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+                     "state", text(r->state), "generation", (json_int_t)r->generation, "attempts",
+                     (json_int_t)r->attempts, "from", text(r->from), "to", text(r->to), "pause_ns",
+                     r->pause_ns < 0 ? json_null() : json_integer(r->pause_ns), "phase_ns", phases,
+                     "stream_bytes", (json_int_t)r->stream_bytes, "records", (json_int_t)r->records,
+                     "events", (json_int_t)r->events, "spurious", (json_int_t)r->spurious,
+                     "domains", (json_int_t)r->domains, "vcpus", (json_int_t)r->vcpus, "failure",
+                     strcmp(r->state, "failed") ? json_null() : failure_json(r));
+}
+
 json_t *message_json(const ProtobufCMessage *m)
 {
     json_t *o;
 
     if (!m)
         return json_null();
+    if (m->descriptor == &lu__result__descriptor)
+        return result_json((const Lu__Result *)m);
+    if (m->descriptor == &lu__segment__descriptor)
+        return segment_json((const Lu__Segment *)m);
     o = json_object();
     for (unsigned int i = 0; i < m->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
@@ -125,7 +171,11 @@ static json_t *value_schema(const ProtobufCFieldDescriptor *f)
     switch (f->type) {
     case PROTOBUF_C_TYPE_BOOL: return json_pack("{s:s}", "type", "boolean");
     case PROTOBUF_C_TYPE_ENUM: return enum_schema(f->descriptor);
-    case PROTOBUF_C_TYPE_STRING: return json_pack("{s:s}", "type", "string");
+    /* Those of a list are not empty. */
+    case PROTOBUF_C_TYPE_STRING:
+        return f->label == PROTOBUF_C_LABEL_REPEATED
+                   ? json_pack("{s:s}", "type", "string")
+                   : json_pack("{s:[s, s]}", "type", "string", "null");
     case PROTOBUF_C_TYPE_BYTES:
         return json_pack("{s:s, s:s}", "type", "string", "pattern", "^([0-9a-f]{2})*$");
     case PROTOBUF_C_TYPE_INT64: return json_pack("{s:[s, s]}", "type", "integer", "null");
@@ -137,8 +187,14 @@ static json_t *value_schema(const ProtobufCFieldDescriptor *f)
 
 json_t *message_schema(const ProtobufCMessageDescriptor *d)
 {
-    json_t *properties = json_object(), *required = json_array();
+    json_t *properties, *required;
 
+    if (d == &lu__result__descriptor)
+        return json_pack("{s:s}", "$ref", "common.json#/$defs/result");
+    if (d == &lu__segment__descriptor)
+        return json_pack("{s:s}", "$ref", "common.json#/$defs/segment");
+    properties = json_object();
+    required = json_array();
     for (unsigned int i = 0; i < d->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &d->fields[i];
         json_t *s = value_schema(f);

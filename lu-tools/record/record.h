@@ -37,6 +37,8 @@ int record_fail(struct record_why *why, int errnum, const char *fmt, ...)
 int record_write(int fd, const void *data, size_t size);
 /* Makes the names in the directory of @path be on the disk; 0 or an errno. */
 int record_sync_directory(const char *path);
+/* @dir and what it lies in, where they are missing, are on the disk; 0 or an errno. */
+int record_make_directory(const char *dir);
 /* The directory that @variable names, else @standard. */
 const char *record_dir(const char *variable, const char *standard);
 /* strdup() for messages: never NULL but for want of memory, which ends the program. */
@@ -55,16 +57,25 @@ int record_replace(const char *path, mode_t mode, const void *data, size_t size,
 
 /* *manifest: host, domains and devices as they are now. */
 int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *why);
+struct domids {
+    uint32_t *domid;
+    size_t nr;
+};
+
+/* Adds those of @list that have shut down by themselves: the toolstack may remove them at once. */
+void manifest_note_ended(const struct xenlu_domain *list, uint32_t nr, struct domids *ended);
 /*
- * What @before has and @after has not, each as a sentence with the domain first.
- * *missing is an array of *nr texts; the caller frees all of it.
+ * Into @end: what @before has and @after has not, and who has left by himself, as @after says or
+ * was seen meanwhile (@ended), each as a sentence with the domain first.
  */
-void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after, char ***missing,
-                      size_t *nr);
+void manifest_compare(const Lu__Manifest *before, const Lu__Manifest *after,
+                      const struct domids *ended, Lu__End *end);
 /* CRC-32C of the facts of @d that no update may change. */
 uint32_t manifest_digest(const Lu__Domain *d);
 /* "domain 3 (web1)", "domain 3" */
 void manifest_name(const Lu__Manifest *m, uint32_t domid, char *text, size_t size);
+/* "vif-1-0" serves domain 1, "9pfs-12-0" domain 12; 0: none is named. */
+uint32_t manifest_back_end_domid(const char *name);
 uint64_t manifest_pages(const Lu__Manifest *m); /* of all domains */
 
 /* ---- journal.c ---- */
@@ -75,14 +86,17 @@ struct attempt {
     const Lu__End *end;
 };
 
+struct sqlite3;
+
 struct journal {
     char *path;
-    int lock;                 /* -1: only for reading */
-    Lu__Entry **entries;      /* owned */
-    struct attempt *attempts; /* owned; in the order of the file */
-    size_t nr_entries, nr_attempts;
-    size_t sound;   /* bytes up to the end of the last sound frame */
-    size_t skipped; /* bytes that are no sound frame */
+    int lock; /* -1: only for reading */
+    struct sqlite3 *db;
+    struct attempt *attempts; /* owned; in the order of their numbers */
+    size_t nr_attempts;
+    uint32_t last_id;   /* of those left out as well */
+    size_t skipped;     /* attempts left out: not understood */
+    unsigned long keep; /* of each kind */
 };
 
 /*
@@ -98,6 +112,12 @@ uint32_t journal_next_id(const struct journal *j);
 /* NULL: there is none.  @id 0: the last one of @kind. */
 const struct attempt *journal_find(const struct journal *j, uint32_t id, Lu__Kind kind);
 
+/* Of journal.c and old_journal.c: takes both over; @end may be NULL. */
+void journal_add(struct journal *j, Lu__Begin *begin, Lu__End *end);
+bool journal_understands(const Lu__Begin *begin);
+/* Adds what the old file @path has, in memory; none is no error. */
+int old_journal_read(struct journal *j, const char *path, struct record_why *why);
+
 Lu__Result *journal_result(const struct xenlu_result *r);
 const char *journal_outcome(const struct attempt *a); /* "done", "under-way", ... */
 
@@ -109,6 +129,8 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
 /* The decision alone: an End, or NULL if it is still under way. */
 Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
                        const struct xenlu_result *r);
+
+/* ---- staged.c ---- */
 
 /* What is staged: @target is copied; NULL: nothing is. */
 int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why);

@@ -94,11 +94,11 @@ refuse_commands() {
     sed -i '$d' /run/bed/messages # the same as the one before
     bad "abort with no update scheduled" 1 nothing-to-abort "no update is scheduled" abort
     bad "no stream to read" 1 no-stream "there is no stream" read-stream /tmp/stream
-    bad "an unknown verb" 1 - 'no verb "upgrade"' upgrade
-    bad "an unknown option" 1 - "force" apply --force
-    bad "an option of another verb" 1 - "Usage: .* status" status --timeout 3
-    bad "an argument that is missing" 1 - "Usage: .* stage TARGET" stage
-    bad "a timeout that is no number" 1 - "soon: not a number of seconds" apply --timeout soon
+    bad "an unknown verb" 64 usage 'no verb "upgrade"' upgrade
+    bad "an unknown option" 64 usage "no option --force" apply --force
+    bad "an option of another verb" 64 usage "status does not take --timeout" status --timeout 3
+    bad "an argument that is missing" 64 usage "too few arguments: .*: stage TARGET" stage
+    bad "a timeout that is no number" 64 usage "soon: not a number of seconds" apply --timeout soon
     bad "an option that a domain would notice" 1 option-refused "dom0_mem" stage $XEN --append dom0_mem=512M
 }
 
@@ -118,7 +118,8 @@ make_tool_disk() {
     local lib=/lib/x86_64-linux-gnu
     mkdir /tmp/tool
     cp /usr/bin/xen-liveupdate /lib64/ld-linux-x86-64.so.2 $lib/libc.so.6 $lib/libxen[ct]*.so.1 $lib/libxenstore.so.* \
-        $lib/libjansson.so.4 $lib/libprotobuf-c.so.1 $lib/libz.so.1 /tmp/tool
+        $lib/libjansson.so.4 $lib/libprotobuf-c.so.1 $lib/libsqlite3.so.0 $lib/libm.so.6 \
+        $lib/libz.so.1 /tmp/tool
     truncate -s 32M /tmp/g1.disk
     # Not busybox's, which cannot fill the file system.
     check "a disk with the tool" /usr/sbin/mke2fs -q -t ext4 -d /tmp/tool /tmp/g1.disk

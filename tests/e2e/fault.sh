@@ -52,7 +52,7 @@ fails_at() {
     xen-liveupdate result >/run/bed/fault.result
     xen-liveupdate fault off >/run/bed/fault.hit
 
-    expect "exit code" $rc 1
+    expect "exit code" $rc 4
     read -r message </run/bed/apply.err
     case $message in
     *"failed in phase $1, resource $2, "*": injected fault "*) ;;

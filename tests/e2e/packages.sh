@@ -25,7 +25,7 @@ before() {
 
 # As update-grub reads it.
 boot_entry() {
-    (GRUB_CMDLINE_XEN_DEFAULT=loglvl=all; . /etc/default/grub.d/xen-liveupdate.cfg
+    (GRUB_CMDLINE_XEN_DEFAULT=loglvl=all; . /etc/default/grub.d/zz-xen-liveupdate.cfg
      [ "$GRUB_CMDLINE_XEN_DEFAULT" = "loglvl=all liveupdate=64M" ])
 }
 

@@ -4,7 +4,7 @@
 # bed: smp=1 disk=16 timeout=240
 
 DIR=/var/lib/xen/liveupdate
-JOURNAL=$DIR/journal
+JOURNAL=$DIR/journal.db
 
 before() {
     modprobe crc32c_generic # ext4 cannot ask for it: the kernel looks for modprobe elsewhere
@@ -18,14 +18,19 @@ before() {
     check "the guest ticks" wait_tick g1 90
 }
 
+# SQLite counts its commits in the file; one is over when its rollback journal is empty.
+commits() { od -An -tx1 -j24 -N4 $JOURNAL; }
+committed() { [ "$(commits)" != "$old" ] && [ ! -s $JOURNAL-journal ]; }
+
 # The journal is copied in the moment in which it says that an update begins.
 update() {
     xen-liveupdate stage "$1" || return 1
     sync
+    old=$(commits)
     host_start
     sleep 1
     xen-liveupdate apply &
-    while [ ! -s $JOURNAL ] && [ -d /proc/$! ]; do usleep 1000; done
+    while ! committed && [ -d /proc/$! ]; do usleep 1000; done
     mkdir -p /run/bed/cut && cp $JOURNAL /run/bed/cut
     wait $! || return 1
     sync

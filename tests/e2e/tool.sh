@@ -124,7 +124,7 @@ failed() {
     chmod 755 $HOOKS/on-failure/10-note
     xen-liveupdate fault list >/dev/null 2>&1 || { skip "faults need a debug build"; return; }
     check "fault as JSON" json fault 0 fault save host
-    check "a failing apply as JSON" json apply-failed 1 apply
+    check "a failing apply as JSON" json apply-failed 4 apply
     check "fault off" xen-liveupdate fault off
     check_equal "the hook is told of the failure" "$(cat /run/bed/failure)" "failed save host"
     verb result-failed 0 "^failed phase: save" result
@@ -158,6 +158,6 @@ after() {
     check "inspect --last" text 0 "bytes, sound" inspect --last
     check "stage once more" xen-liveupdate stage /boot/xen-source
     check "apply as JSON" json apply 0 apply
-    save_file /var/lib/xen/liveupdate/journal
+    save_file /var/lib/xen/liveupdate/journal.db
     host_stop
 }

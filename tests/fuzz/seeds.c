@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* seeds DIR: what the mutations begin with, where it is not in the repository: a target, packed and not, and a journal. */
+/* seeds DIR: what the mutations begin with, where it is not in the repository: a target, packed and not, and a journal, in both its forms. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include "../../lu-tools/record/record.h"
 #include "../unit/fake_xen.h"
 #include "../unit/kexec_test.h"
+#include "../unit/old_frame.h"
 
 static void write_file(const char *name, const void *data, size_t size)
 {
@@ -67,13 +68,16 @@ static void write_journal(void)
     struct record_why why;
     struct journal j;
     struct xenlu *lu;
+    FILE *old = fopen("journal", "wb");
 
-    unlink("journal");
-    setenv("XEN_LIVEUPDATE_DIR", ".", 1);
+    unlink("journal.db");
+    setenv("XEN_LIVEUPDATE_DIR", "new", 1);
     fake_reset(2);
-    if (xenlu_open(&lu, NULL) || xenlu_get_result(lu, &r, NULL) || journal_open(&j, true, &why))
+    if (!old || xenlu_open(&lu, NULL) || xenlu_get_result(lu, &r, NULL) ||
+        journal_open(&j, true, &why))
         exit(1);
     for (uint32_t id = 1; id <= 2; id++) {
+        Lu__Begin *b = begin(lu, id);
         Lu__End *e = record_alloc(sizeof(*e));
 
         lu__end__init(e);
@@ -81,11 +85,15 @@ static void write_journal(void)
         e->outcome = LU__OUTCOME__DONE;
         e->message = record_text("done");
         e->result = journal_result(&r);
-        if (journal_begin(&j, begin(lu, id), &why) || journal_end(&j, e, &why))
+        old_frame_begin(old, b);
+        old_frame_end(old, e);
+        if (journal_begin(&j, b, &why) || journal_end(&j, e, &why))
             exit(1);
     }
     journal_close(&j);
     xenlu_close(lu);
+    if (fclose(old) || rename("new/journal.db", "journal.db"))
+        exit(1);
 }
 
 int main(int argc, char **argv)

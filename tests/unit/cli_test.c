@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "../../lu-tools/record/record.h"
 #include "fake_xen.h"
 #include "kexec_test.h"
@@ -50,6 +52,16 @@ static void redirect(const char *name, int flags, int to)
     if (fd < 0 || dup2(fd, to) < 0)
         abort();
     close(fd);
+}
+
+static int lines(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += *text == '\n';
+
+    return n;
 }
 
 static const char *stdout_name = "out";
@@ -305,13 +317,47 @@ static void usage(void)
 
     ready(1);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 1);
-        CU_ASSERT_NOT_EQUAL(strlen(err), 0);
+        CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 64);
+        CU_ASSERT_TRUE(complains("\n  what to do: see xen-liveupdate "));
+        CU_ASSERT_TRUE(lines(err) == 2);
         CU_ASSERT_EQUAL(strlen(out), 0);
+        /* As JSON, wherever -j stands. */
+        for (int first = 0; first < 2; first++) {
+            if (first)
+                CU_ASSERT_EQUAL(CALL("-j", bad[i][0], bad[i][1], bad[i][2], bad[i][3]), 64);
+            if (!first && bad[i][2])
+                CU_ASSERT_EQUAL(CALL(bad[i][0], bad[i][1], bad[i][2], "-j"), 64);
+            if (!first && !bad[i][2])
+                continue;
+            CU_ASSERT_STRING_EQUAL(text_at("error.code"), "usage");
+            CU_ASSERT_EQUAL(number_at("exit_code"), 64);
+            CU_ASSERT_EQUAL(number_at("schema"), 2);
+        }
     }
+    CU_ASSERT_EQUAL(CALL("apply", "--foo"), 64);
+    CU_ASSERT_TRUE(complains("xen-liveupdate: no option --foo\n"));
+    CU_ASSERT_EQUAL(CALL("apply", "-x"), 64);
+    CU_ASSERT_TRUE(complains("xen-liveupdate: no option -x\n"));
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout"), 64);
+    CU_ASSERT_TRUE(complains("xen-liveupdate: --timeout: an argument is missing\n"));
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
     CU_ASSERT_EQUAL(CALL("--help"), 0);
-    CU_ASSERT_TRUE(says("Exit codes: 0 done, 1 error, 2 busy (try again), 3 refused"));
+    CU_ASSERT_TRUE(says("Exit codes: 0 done, 1 error (nothing was tried), 2 busy (try again)"));
+    CU_ASSERT_TRUE(says("64 wrong use") && says("\n  read-stream FILE\n"));
+    /* Of one verb, whichever way it is asked for. */
+    CU_ASSERT_EQUAL(CALL("help", "report"), 0);
+    CU_ASSERT_TRUE(says("report [ID] [--format FORMAT]\n") &&
+                   says("--format FORMAT            text"));
+    CU_ASSERT_PTR_NULL(strstr(out, "read-stream"));
+    CU_ASSERT_PTR_NULL(strstr(out, "--append"));
+    CU_ASSERT_EQUAL(CALL("apply", "--help"), 0);
+    CU_ASSERT_TRUE(says("apply [--timeout SECONDS] [--max-pause MILLISECONDS]\n"));
+    CU_ASSERT_PTR_NULL(strstr(out, "report"));
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_EQUAL(CALL("help", "nonsense"), 64);
+    CU_ASSERT_EQUAL(CALL("help", "one", "two"), 64);
+    CU_ASSERT_EQUAL(CALL("help"), 0);
+    CU_ASSERT_TRUE(says("\n  read-stream FILE\n"));
     CU_ASSERT_EQUAL(CALL("--version"), 0);
     CU_ASSERT_TRUE(says("xen-liveupdate "));
     CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1000000", "-n"), 0);
@@ -545,14 +591,14 @@ static void fails(void)
     ready(2);
     write_all_hooks();
     fake.fails = true;
-    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
     CU_ASSERT_EQUAL(number_at("error.domain"), 1);
     CU_ASSERT_STRING_EQUAL(text_at("result.failure.reason"), "for a test");
     CU_ASSERT_STRING_EQUAL(text_at("result.failure.errno"), "EINVAL");
     CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 2\non-failure failed save grant 1\n"));
     CU_ASSERT_TRUE(last_is("failed"));
-    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.end.result.reason"), "for a test");
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.end.result.failure.reason"), "for a test");
     CU_ASSERT_TRUE(json_is_false(at("attempts.0.end.afterwards")));
     CU_ASSERT_EQUAL(CALL("result"), 0);
     CU_ASSERT_TRUE(says("failed phase: save\nfailed resource: grant\nfailed domain: 1\n"
@@ -566,7 +612,7 @@ static void fails(void)
 
     /* A hook behind the event cannot undo it, but its failure is told. */
     write_hook("on-failure", "bad", 2);
-    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "failed with exit code 2"));
 }
 
@@ -581,7 +627,7 @@ static void loses(void)
     ready(3);
     write_all_hooks();
     fake.on_stage = lose_one;
-    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 6);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "lost");
     CU_ASSERT_STRING_EQUAL(text_at("missing.0"), "domain 2 is gone");
     CU_ASSERT_TRUE(complains("missing: domain 2 is gone\n"));
@@ -589,14 +635,38 @@ static void loses(void)
     CU_ASSERT_TRUE(last_is("lost"));
 }
 
+static void leave_one(enum fake_stage stage)
+{
+    if (stage == FAKE_SAVE)
+        fake.domain[2].flags = XEN_LIVEUPDATE_DOMAIN_SHUTDOWN | XEN_LIVEUPDATE_DOMAIN_ENDED;
+    /* The toolstack removes it, as it does unless it was told otherwise. */
+    if (stage == FAKE_IDLE)
+        fake.nr_domains = 2;
+}
+
+/* A guest that shuts itself down meanwhile is not lost, though it is gone; one that crashes is. */
+static void leaves(void)
+{
+    ready(3);
+    write_all_hooks();
+    fake.on_stage = leave_one;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("left.0"), "domain 2 has shut down by itself");
+    CU_ASSERT_EQUAL(json_array_size(at("missing")), 0);
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 3\npost-apply done 31000000\n"));
+    CU_ASSERT_TRUE(last_is("done"));
+    CU_ASSERT_EQUAL(CALL("history", "1"), 0);
+    CU_ASSERT_TRUE(says("left: domain 2 has shut down by itself\n"));
+}
+
 static void too_late(void)
 {
     ready(1);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 5);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "timeout");
     /* It may still come, and whoever looks then writes it down. */
-    CU_ASSERT_TRUE(last_is("under way"));
+    CU_ASSERT_TRUE(last_is("under-way"));
     CU_ASSERT_TRUE(json_is_null(at("attempts.0.end")));
     CU_ASSERT_EQUAL(CALL("history"), 0);
     CU_ASSERT_TRUE(says("  update     under way   -               4.17.5-old -> "));
@@ -608,7 +678,7 @@ static void too_late(void)
 
     ready(1);
     fake.stuck = FAKE_SCHEDULED;
-    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--timeout", "1"), 4);
     CU_ASSERT_TRUE(last_is("failed"));
 }
 
@@ -645,7 +715,7 @@ static void limit(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "pause-too-long");
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
-    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_TRUE(last_is("not-tried"));
     CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.kind"), "update");
     CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 0);
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 2);
@@ -654,7 +724,7 @@ static void limit(void)
 
     ready(2);
     fake.fails = true;
-    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
+    CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 4);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
     CU_ASSERT_TRUE(last_is("failed"));
@@ -678,7 +748,7 @@ static void rehearsal(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "unsupported");
     fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
     fake.fails = true;
-    CU_ASSERT_EQUAL(CALL("rehearse"), 1);
+    CU_ASSERT_EQUAL(CALL("rehearse"), 4);
     CU_ASSERT_TRUE(last_is("failed"));
 }
 
@@ -711,7 +781,7 @@ static void interrupts(void)
     for (size_t i = 0; i < 2; i++) {
         /* Before it has begun it is taken back; later it is too late, and it goes ahead. */
         interrupt(FAKE_SCHEDULED, XEN_LIVEUPDATE_execute, signals[i]);
-        CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+        CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
         CU_ASSERT_PTR_NOT_NULL(strstr(text_at("error.message"), "taken back before it began"));
         CU_ASSERT_EQUAL(fake.query.generation, 0);
         CU_ASSERT_TRUE(last_is("failed"));
@@ -724,17 +794,18 @@ static void interrupts(void)
         /* At any moment of the rehearsal, its end included, it keeps from the update. */
         for (enum fake_stage stage = FAKE_SCHEDULED; stage <= FAKE_SAVE; stage++) {
             interrupt(stage, XEN_LIVEUPDATE_rehearse, signals[i]);
-            CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
+            CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"),
+                            stage == FAKE_SCHEDULED ? 4 : 1);
             CU_ASSERT_STRING_EQUAL(text_at("error.code"),
                                    stage == FAKE_SCHEDULED ? "failed" : "interrupted");
             CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
             CU_ASSERT_EQUAL(fake.query.generation, 0);
-            CU_ASSERT_TRUE(last_is(stage == FAKE_SCHEDULED ? "failed" : "not tried"));
+            CU_ASSERT_TRUE(last_is(stage == FAKE_SCHEDULED ? "failed" : "not-tried"));
         }
         interrupt(FAKE_IDLE, XEN_LIVEUPDATE_rehearse, signals[i]);
         CU_ASSERT_EQUAL(CALL("-j", "apply", "--max-pause", "10000"), 1);
         CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
-        CU_ASSERT_TRUE(last_is("not tried"));
+        CU_ASSERT_TRUE(last_is("not-tried"));
     }
 
     /* Whose terminal is closed goes on. */
@@ -748,7 +819,7 @@ static void interrupts(void)
     /* Killed: the next one that looks writes down what became of it. */
     interrupt(FAKE_CHECK, XEN_LIVEUPDATE_execute, SIGKILL);
     CU_ASSERT_EQUAL(CALL("apply"), -1);
-    CU_ASSERT_TRUE(last_is("under way") || last_is("done"));
+    CU_ASSERT_TRUE(last_is("under-way") || last_is("done"));
     while (fake.stage != FAKE_IDLE)
         CU_ASSERT_EQUAL(CALL("status"), 0);
     CU_ASSERT_TRUE(last_is("done"));
@@ -839,7 +910,7 @@ static void approved(void)
     /* What is written down is what was checked, so the update is not made. */
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "target-changed");
-    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_TRUE(last_is("not-tried"));
     CU_ASSERT_STRING_EQUAL(text_at("attempts.0.begin.plan.target.version"), "4.17.6-new");
     CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply \non-failure refused   \n"));
     ready(1);
@@ -907,7 +978,7 @@ static void last_hooks(void)
     CU_ASSERT_TRUE(follows(3, "refused   ", "--max-pause", "1"));
     ready_with_hooks(NULL);
     fake.fails = true;
-    CU_ASSERT_TRUE(follows(1, "failed save grant 1", "--max-pause", "10000"));
+    CU_ASSERT_TRUE(follows(4, "failed save grant 1", "--max-pause", "10000"));
 
     /* The hooks themselves: one that fails, one that is interrupted, in a group of its own. */
     ready_with_hooks(NULL);
@@ -930,12 +1001,12 @@ static void last_hooks(void)
     ready_with_hooks(send_signal);
     signal_at = FAKE_SCHEDULED;
     signal_op = XEN_LIVEUPDATE_execute;
-    CU_ASSERT_TRUE(follows(1, "failed idle  ", NULL, NULL));
+    CU_ASSERT_TRUE(follows(4, "failed idle  ", NULL, NULL));
 
     /* An error of the tool itself; one of Xen, before it took the update. */
     ready_with_hooks(NULL);
     write_command_hook("pre-apply", "$XEN_LIVEUPDATE_ID $XEN_LIVEUPDATE_DOMAINS",
-                       "rm -f state/journal; mkdir state/journal");
+                       "rm -f state/journal.db; mkdir state/journal.db");
     CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
@@ -943,25 +1014,25 @@ static void last_hooks(void)
     fake.fail_op = XEN_LIVEUPDATE_execute;
     fake.error = EIO;
     CU_ASSERT_TRUE(follows(1, "refused   ", NULL, NULL));
-    CU_ASSERT_TRUE(last_is("not tried"));
+    CU_ASSERT_TRUE(last_is("not-tried"));
 
     /* Begun, and then it is not known: neither failed nor not tried. */
     ready_with_hooks(NULL);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_TRUE(follows(1, "unknown   ", "--timeout", "1"));
-    CU_ASSERT_TRUE(last_is("under way"));
+    CU_ASSERT_TRUE(follows(5, "unknown   ", "--timeout", "1"));
+    CU_ASSERT_TRUE(last_is("under-way"));
     ready_with_hooks(break_xen);
     break_at = FAKE_CHECK;
     break_op = XEN_LIVEUPDATE_result;
-    CU_ASSERT_TRUE(follows(1, "unknown   ", NULL, NULL));
+    CU_ASSERT_TRUE(follows(5, "unknown   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "not-known");
-    CU_ASSERT_TRUE(last_is("under way"));
+    CU_ASSERT_TRUE(last_is("under-way"));
     ready_with_hooks(break_xen);
     break_at = FAKE_SETTLE;
     break_op = XEN_LIVEUPDATE_inventory;
-    CU_ASSERT_TRUE(follows(1, "unknown   ", NULL, NULL));
+    CU_ASSERT_TRUE(follows(5, "unknown   ", NULL, NULL));
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "inventory");
-    CU_ASSERT_TRUE(last_is("not known"));
+    CU_ASSERT_TRUE(last_is("not-known"));
 
     /* What a hook has shut down is not lost. */
     ready_with_hooks(NULL);
@@ -1066,23 +1137,41 @@ static void history(void)
     CU_ASSERT_EQUAL(CALL("history", "0"), 1);
     CU_ASSERT_TRUE(complains("there is no attempt \"0\" in the journal"));
 
+    /* Who only says what would be done completes nothing. */
+    ready(1);
+    fake.stuck = FAKE_SAVE;
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 5);
+    fake.stuck = FAKE_IDLE;
+    for (int i = 0; i < 20 && fake.stage != FAKE_IDLE; i++)
+        CU_ASSERT_EQUAL(CALL("-n", "status"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "rehearse"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "-j", "history"), 0);
+    CU_ASSERT_TRUE(json_is_null(at("attempts.0.end")));
+    CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
+    CU_ASSERT_FALSE(json_is_null(at("attempts.0.end")));
+
     /* One that has been cut off, and is not known to have ended. */
     CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
     journal_close(&j);
     fake.stage = fake.stuck = FAKE_SAVE;
     fake.query.phase = XEN_LIVEUPDATE_PHASE_save;
-    f = fopen("state/journal", "a");
+    f = fopen("state/journal.db", "r+");
     fwrite("garbage", 1, 7, f);
     fclose(f);
-    CU_ASSERT_EQUAL(CALL("-j", "history"), 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "7 bytes are damaged"));
+    CU_ASSERT_EQUAL(CALL("-j", "history"), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("error.message"), "journal.db: is damaged"));
+    fake.stage = fake.stuck = FAKE_IDLE;
+    fake.query.phase = XEN_LIVEUPDATE_PHASE_idle;
+    fake.query.staged = 1;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "journal");
 }
 
 static void warnings(void)
 {
-    FILE *f;
+    sqlite3 *db;
 
-    /* Two at once: damage, and metrics that cannot be written. */
+    /* Two at once: a hook, and metrics that cannot be written. */
     ready(1);
     CU_ASSERT_EQUAL(CALL("apply"), 0);
     fake.query.staged = 1;
@@ -1093,11 +1182,13 @@ static void warnings(void)
     CU_ASSERT_EQUAL(json_array_size(at("warnings")), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "metrics: "));
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.1"), "exit code 1"));
-    f = fopen("state/journal", "a");
-    fwrite("x", 1, 1, f);
-    fclose(f);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_open("state/journal.db", &db), SQLITE_OK);
+    CU_ASSERT_EQUAL(sqlite3_exec(db, "UPDATE attempt SET begin = x'' WHERE id = 1", NULL, NULL,
+                                 NULL),
+                    SQLITE_OK);
+    sqlite3_close(db);
     CU_ASSERT_EQUAL(CALL("history"), 0);
-    CU_ASSERT_TRUE(complains("warning: state/journal: 1 bytes are damaged"));
+    CU_ASSERT_TRUE(complains("warning: state/journal.db: 1 entries are damaged"));
 }
 
 static void report(void)
@@ -1105,14 +1196,14 @@ static void report(void)
     ready(1);
     CU_ASSERT_EQUAL(CALL("report"), 1);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 1);
+    CU_ASSERT_EQUAL(CALL("apply", "--timeout", "1"), 5);
     CU_ASSERT_EQUAL(CALL("-j", "report"), 1);
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-result");
     ready(1);
     CU_ASSERT_EQUAL(CALL("apply"), 0);
     CU_ASSERT_EQUAL(CALL("report"), 0);
     CU_ASSERT_TRUE(says("update 1: done\n") && says("pause: 31.000 ms\n"));
-    CU_ASSERT_EQUAL(CALL("report", "x"), 1);
+    CU_ASSERT_EQUAL(CALL("report", "x"), 64);
     CU_ASSERT_EQUAL(CALL("report", "9"), 1);
 }
 
@@ -1182,6 +1273,8 @@ static void inspect(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "bad-stream");
     CU_ASSERT_STRING_EQUAL(text_at("stream.records.0.type"), "HOST");
     CU_ASSERT_EQUAL(CALL("inspect", "/nowhere"), 1);
+    CU_ASSERT_EQUAL(CALL("inspect", "/dev/zero"), 1);
+    CU_ASSERT_TRUE(complains("/dev/zero: longer than any stream (256 MiB)"));
 
     /* Larger than what is read at once: the header says how long it is. */
     buf[length - 30] ^= 1;
@@ -1218,6 +1311,9 @@ static void read_stream(void)
     CU_ASSERT_STRING_EQUAL(text_at("error.code"), "no-stream");
     CU_ASSERT_EQUAL(access("saved", F_OK), -1);
     fake.stream_len = FAKE_STREAM;
+    CU_ASSERT_EQUAL(CALL("-n", "read-stream", "saved"), 0);
+    CU_ASSERT_TRUE(says("would write: saved, "));
+    CU_ASSERT_EQUAL(access("saved", F_OK), -1);
     CU_ASSERT_EQUAL(CALL("-j", "read-stream", "saved"), 0);
     CU_ASSERT_EQUAL(number_at("bytes"), FAKE_STREAM);
     CU_ASSERT_TRUE(!stat("saved", &st) && st.st_size == FAKE_STREAM);
@@ -1259,11 +1355,16 @@ static void faults(void)
     CU_ASSERT_EQUAL(CALL("fault", "list"), 0);
     CU_ASSERT_STRING_EQUAL(out, "save two\nsave three\nsettle three\n");
     CU_ASSERT_EQUAL(fake.fault_phase, 0);
-    CU_ASSERT_EQUAL(CALL("fault", "save", "one"), 1);
+    CU_ASSERT_EQUAL(CALL("fault", "save", "one"), 64);
     CU_ASSERT_TRUE(complains("resource one does nothing in phase save"));
-    CU_ASSERT_EQUAL(CALL("fault", "save", "four"), 1);
+    CU_ASSERT_EQUAL(CALL("fault", "save", "four"), 64);
     CU_ASSERT_EQUAL(fake.fault_phase, 0);
-    CU_ASSERT_EQUAL(CALL("fault", "nowhere", "two"), 1);
+    /* It only looks by changing something. */
+    CU_ASSERT_EQUAL(CALL("fault", "save", "three"), 0);
+    CU_ASSERT_EQUAL(CALL("-n", "fault", "off"), 64);
+    CU_ASSERT_EQUAL(CALL("-n", "fault", "list"), 64);
+    CU_ASSERT_EQUAL(fake.fault_resource, 2);
+    CU_ASSERT_EQUAL(CALL("fault", "nowhere", "two"), 64);
     fake.fault_hits = 3;
     CU_ASSERT_EQUAL(CALL("fault", "off"), 0);
     CU_ASSERT_TRUE(says("hit: 3\n"));
@@ -1283,6 +1384,7 @@ int main(void)
         {"refused", refused},
         {"an update that fails", fails},
         {"an update that loses a domain", loses},
+        {"a guest that shuts itself down meanwhile", leaves},
         {"an update that takes too long", too_late},
         {"somebody else's update", busy},
         {"a limit for the pause", limit},

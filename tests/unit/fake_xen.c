@@ -26,6 +26,7 @@ void fake_reset(uint32_t nr)
         abort();
     memset(fake_xen, 0, sizeof(fake));
     strcpy(fake.version, "4.17.5-old");
+    strcpy(fake.next_version, "4.17.6-new");
     fake.nr_domains = nr;
     fake.nr_cpus = 2;
     fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
@@ -76,10 +77,25 @@ void lu_xen_close(struct lu_xen *xen)
     (void)xen;
 }
 
+/* What the test has for a hypercall that is no live update's. */
+static enum lu_kexec_error called(struct lu_kexec_why *why)
+{
+    int error = fake.on_call ? fake.on_call() : 0;
+
+    if (!error)
+        return LU_KEXEC_OK;
+    lu_kexec_complain(why, LU_KEXEC_HYPERCALL, "Xen refused: %s", strerror(error));
+    why->errnum = error;
+
+    return LU_KEXEC_HYPERCALL;
+}
+
 enum lu_kexec_error lu_xen_version(struct lu_xen *xen, char version[64], char changeset[64],
                                    struct lu_kexec_why *why)
 {
-    (void)xen, (void)why;
+    (void)xen;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     snprintf(version, 64, "%s", fake.version);
     snprintf(changeset, 64, "set-%.50s", fake.version);
 
@@ -89,7 +105,9 @@ enum lu_kexec_error lu_xen_version(struct lu_xen *xen, char version[64], char ch
 enum lu_kexec_error lu_xen_cmdline(struct lu_xen *xen, char cmdline[LU_CMDLINE_MAX],
                                    struct lu_kexec_why *why)
 {
-    (void)xen, (void)why;
+    (void)xen;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     strcpy(cmdline, "liveupdate=64M");
 
     return LU_KEXEC_OK;
@@ -98,7 +116,9 @@ enum lu_kexec_error lu_xen_cmdline(struct lu_xen *xen, char cmdline[LU_CMDLINE_M
 enum lu_kexec_error lu_xen_translated(struct lu_xen *xen, bool *translated,
                                       struct lu_kexec_why *why)
 {
-    (void)xen, (void)why;
+    (void)xen;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     *translated = fake.pvh_dom0;
 
     return LU_KEXEC_OK;
@@ -107,7 +127,9 @@ enum lu_kexec_error lu_xen_translated(struct lu_xen *xen, bool *translated,
 enum lu_kexec_error lu_xen_build_id(struct lu_xen *xen, char build_id[LU_BUILD_ID_TEXT],
                                     struct lu_kexec_why *why)
 {
-    (void)xen, (void)why;
+    (void)xen;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     strcpy(build_id, "0123abcd");
 
     return LU_KEXEC_OK;
@@ -116,7 +138,9 @@ enum lu_kexec_error lu_xen_build_id(struct lu_xen *xen, char build_id[LU_BUILD_I
 enum lu_kexec_error lu_xen_memory_map(struct lu_xen *xen, struct lu_memory_range **map,
                                       unsigned int *nr, struct lu_kexec_why *why)
 {
-    (void)xen, (void)why;
+    (void)xen;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     *map = calloc(1, sizeof(**map));
     **map = (struct lu_memory_range){0x100000, 0xbff00000, LU_MEMORY_RAM};
     *nr = 1;
@@ -127,7 +151,9 @@ enum lu_kexec_error lu_xen_memory_map(struct lu_xen *xen, struct lu_memory_range
 enum lu_kexec_error lu_xen_load(struct lu_xen *xen, const struct lu_plan *plan,
                                 struct lu_kexec_why *why)
 {
-    (void)xen, (void)plan, (void)why;
+    (void)xen, (void)plan;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     fake.loads++;
     fake.query.staged = 1;
     if (fake.on_load)
@@ -138,7 +164,9 @@ enum lu_kexec_error lu_xen_load(struct lu_xen *xen, const struct lu_plan *plan,
 
 enum lu_kexec_error lu_xen_unload(struct lu_xen *xen, struct lu_kexec_why *why)
 {
-    (void)xen, (void)why;
+    (void)xen;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     fake.unloads++;
     fake.query.staged = 0;
 
@@ -147,7 +175,9 @@ enum lu_kexec_error lu_xen_unload(struct lu_xen *xen, struct lu_kexec_why *why)
 
 enum lu_kexec_error lu_xen_crash_loaded(struct lu_xen *xen, bool *loaded, struct lu_kexec_why *why)
 {
-    (void)xen, (void)why;
+    (void)xen;
+    if (called(why))
+        return LU_KEXEC_HYPERCALL;
     *loaded = fake.crash_loaded;
 
     return LU_KEXEC_OK;
@@ -182,7 +212,7 @@ static void outcome(bool rehearsal)
         r->pause_ns = 31000000;
         r->phase_ns[XEN_LIVEUPDATE_PHASE_plan] = 9000000;
         strcpy(r->from, fake.version);
-        strcpy(fake.version, "4.17.6-new");
+        strcpy(fake.version, fake.next_version);
         strcpy(r->to, fake.version);
         fake.query.staged = 0;
     }
@@ -341,7 +371,9 @@ enum lu_kexec_error lu_xen_liveupdate(struct lu_xen *xen, struct xen_liveupdate 
     (void)xen, (void)size;
     go_on();
     fake.calls[op->op]++;
-    error = run(op, buf);
+    error = fake.on_call ? fake.on_call() : 0;
+    if (!error)
+        error = run(op, buf);
     if (!error)
         return LU_KEXEC_OK;
     lu_kexec_complain(why, LU_KEXEC_HYPERCALL, "Xen refused: %s", strerror(error));

@@ -30,7 +30,7 @@ enum fake_stage {
 };
 
 struct fake_xen {
-    char version[64];
+    char version[64], next_version[64];
     struct xen_liveupdate_query query;
     struct xen_liveupdate_result result;
     struct xen_liveupdate_domain domain[FAKE_DOMAINS];
@@ -39,10 +39,11 @@ struct fake_xen {
     struct xen_liveupdate_refusal refusal[FAKE_REFUSALS];
     uint32_t nr_refusals;
     uint8_t stream[FAKE_STREAM];
-    uint64_t stream_len; /* 0: there is none */
-    int fail_op;         /* this sub-command fails with ... */
-    int error;           /* ... this errno; 0: none does */
-    int open_error;      /* there is no Xen; errno */
+    uint64_t stream_len;  /* 0: there is none */
+    int fail_op;          /* this sub-command fails with ... */
+    int error;            /* ... this errno; 0: none does */
+    int open_error;       /* there is no Xen; errno */
+    int (*on_call)(void); /* asked before every hypercall: 0, or the errno that it fails with */
     bool pvh_dom0, crash_loaded;
 
     /* The attempt. */

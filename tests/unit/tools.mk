@@ -14,7 +14,7 @@ record_CFLAGS := -D_GNU_SOURCE -D__XEN_TOOLS__ -I$(PB) -I$(TOP)/kexec -I$(LU)/in
                  -I$(TOP)/hypervisor/src/xen/include/public -idirafter /usr/include/xen
 # notify.c's messages come to the test.
 record_CFLAGS += -DJOURNAL_SOCKET='"journal.socket"'
-record_LIBS := -lcunit -ljansson -lprotobuf-c -lxenstore -lz
+record_LIBS := -lcunit -ljansson -lprotobuf-c -lxenstore -lsqlite3 -lz
 
 # The command line on the same Xen.
 cli_SRC := cli_test.c world.c $(filter-out record_test.c,$(record_SRC)) $(DUMP_SRC) \
@@ -23,14 +23,22 @@ cli_CFLAGS := $(record_CFLAGS) -DLU_TOOLS_VERSION='"test"'
 cli_main_CFLAGS := -Dmain=xen_liveupdate_main
 cli_LIBS := $(record_LIBS)
 
-PROGRAMS += record cli
+# And with each of its system calls and hypercalls failing in turn.
+faults_SRC := faults_test.c intercept.c $(filter-out cli_test.c world.c,$(cli_SRC))
+faults_CFLAGS := $(cli_CFLAGS)
+faults_main_CFLAGS := $(cli_main_CFLAGS)
+faults_LIBS := $(cli_LIBS)
+# Thousands of processes: with the sanitizers, which the other two have, each takes ten times as long to make.
+$B/faults $B/obj/faults/%: SANITIZE :=
+
+PROGRAMS += record cli faults
 
 $(PB)/%.pb-c.c: $(FORMAT)/%.proto
 	@mkdir -p $(@D)
 	$(Q)protoc-c -I$(FORMAT) --c_out=$(PB) $<
 $(PB)/report.pb-c.c: $(PB)/manifest.pb-c.c
 # Their headers are needed before anything that includes them is compiled.
-$(filter %_test.c.o $B/obj/record/lu-tools/% $B/obj/cli/lu-tools/%,$(call objects,record) $(call objects,cli)): | \
+$(filter %_test.c.o $B/obj/record/lu-tools/% $B/obj/cli/lu-tools/% $B/obj/faults/lu-tools/%,$(foreach p,record cli faults,$(call objects,$p))): | \
     $(PB)/manifest.pb-c.c $(PB)/report.pb-c.c
 
 # Help, completion, man pages, schemas, pkg-config, header and example against each other.

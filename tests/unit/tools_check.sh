@@ -56,9 +56,31 @@ c++ -fsyntax-only -x c++ "$top/lu-tools/include/xenliveupdate.h" 2>/dev/null || 
     fail "the header is not for C++"
 LD_LIBRARY_PATH=$lu "$out/update" 2>&1 | grep -q '^usage: update TARGET' || fail "the example does not run"
 
+# What Debian's own configuration of Xen sets for GRUB is kept, and so is our option: grub-mkconfig reads in this order.
+grub=$out/grub.d
+mkdir -p "$grub"
+echo 'GRUB_CMDLINE_XEN_DEFAULT="loglvl=all"' >"$grub/xen.cfg"
+cp "$top/debian/xen-liveupdate.cfg" "$grub/$(sed -n 's,.*/grub.d/\(.*\.cfg\)$,\1,p' "$top/debian/rules")"
+for locale in C C.UTF-8; do
+    options=$(export LC_ALL=$locale GRUB_CMDLINE_XEN_DEFAULT=; for f in "$grub"/*.cfg; do . "$f"; done; echo "$GRUB_CMDLINE_XEN_DEFAULT")
+    [ "$options" = "loglvl=all liveupdate=64M" ] || fail "GRUB gives Xen the options '$options' ($locale)"
+done
+
+# The unit is started in every dom0, after Debian's Xen as well.
+unit=$top/lu-tools/systemd/xen-liveupdate-stage.service
+! grep -q '^ConditionVirtualization' "$unit" || fail "most dom0s are no virtual machines to systemd"
+grep -q '^After=.*\bxen\.service' "$unit" || fail "the unit does not wait for Debian's Xen"
+if command -v systemd-analyze >/dev/null; then
+    sed 's,/usr/sbin/xen-liveupdate,/bin/true,' "$unit" >"$out/xen-liveupdate-stage.service"
+    ! systemd-analyze --man=no verify "$out/xen-liveupdate-stage.service" 2>&1 | grep "xen-liveupdate-stage" ||
+        fail "systemd does not take the unit"
+fi
+
 # JSON that the tool prints without Xen, and the schemas themselves.
 XEN_LIVEUPDATE_DIR=$out "$tool" -j history >"$out/history.json"
 XEN_LIVEUPDATE_DIR=$out "$tool" -j inspect "$top/format/golden/stream-1.bin" >"$out/inspect.json"
-"$top/tests/unit/validate.py" "$out/history.json" "$out/inspect.json"
+! "$tool" -j upgrade >"$out/usage.json" 2>/dev/null || fail "a verb that there is not is done"
+! "$tool" -j apply now >"$out/usage-apply.json" 2>/dev/null || fail "apply takes an argument"
+"$top/tests/unit/validate.py" "$out/history.json" "$out/inspect.json" "$out/usage.json" "$out/usage-apply.json"
 "$top/build/unit/from_json" "$out/inspect.json" | cmp - "$top/format/golden/stream-1.bin" ||
     fail "a stream made from its JSON is another one"

@@ -42,13 +42,13 @@ def validator(name, store):
 
 def trouble(document, name=None):
     """What is wrong with it, or None."""
-    name = name or document["verb"]
+    name = name or document["verb"] or "usage"
     error = jsonschema.exceptions.best_match(validator(name, load()).iter_errors(document))
     return error and f"{name}.json: {error.message[:300]} (at {'/'.join(map(str, error.absolute_path))})"
 
 
 def verbs():
-    return {f.stem for f in SCHEMA.glob("*.json")} - {"common"}
+    return {f.stem for f in SCHEMA.glob("*.json")} - {"common", "usage"}
 
 
 def main():

@@ -17,6 +17,8 @@
 
 #include <asm/setup.h>
 
+#include <public/sched.h>
+
 /* Refusals that one check can report. */
 #define MAX_REFUSALS 256
 
@@ -269,7 +271,10 @@ static void describe_domain(struct xen_liveupdate_domain *to,
             (is_hvm_domain(d) ? XEN_LIVEUPDATE_DOMAIN_HVM : 0) |
             (d->controller_pause_count ? XEN_LIVEUPDATE_DOMAIN_PAUSED : 0) |
             (d->is_shut_down ? XEN_LIVEUPDATE_DOMAIN_SHUTDOWN : 0) |
-            (d->is_dying ? XEN_LIVEUPDATE_DOMAIN_DYING : 0),
+            (d->is_dying ? XEN_LIVEUPDATE_DOMAIN_DYING : 0) |
+            /* Power-off, reboot, suspend; a watchdog is no wish of the guest's. */
+            (d->is_shut_down && d->shutdown_code < SHUTDOWN_crash
+                 ? XEN_LIVEUPDATE_DOMAIN_ENDED : 0),
     };
     memcpy(to->handle, d->handle, sizeof(to->handle));
     for_each_vcpu ( d, v )

@@ -180,5 +180,6 @@ DEFINE_XEN_GUEST_HANDLE(xen_liveupdate_domain_t);
 #define XEN_LIVEUPDATE_DOMAIN_PAUSED    (1u << 2)  /* by the toolstack */
 #define XEN_LIVEUPDATE_DOMAIN_SHUTDOWN  (1u << 3)
 #define XEN_LIVEUPDATE_DOMAIN_DYING     (1u << 4)
+#define XEN_LIVEUPDATE_DOMAIN_ENDED     (1u << 5)  /* shut down, and it has not crashed */
 
 #endif /* __XEN_PUBLIC_LIVEUPDATE_H__ */
