@@ -3,7 +3,7 @@
 # bed-long: smp=1,4 timeout=240
 # bed-long: smp=2 timeout=240
 # bed-long: emulator=bochs cpu=corei7_haswell_4770,broadwell_ult,corei7_skylake_x,ryzen smp=1,2 updates=3
-# bed: smp=2 update=kexec-tools timeout=240
+# bed: smp=2 update=kexec-tools budget=25 timeout=240
 
 before() {
     start_xen

@@ -3,7 +3,7 @@
 # emulate, busy: disk (IDE), network (virtio), serial line, timers. Nothing of it is left when it goes.
 # (Guests with PV drivers: guest.sh.)
 # The second update finds the guest in the middle of an access that its device model has not answered.
-# bed: smp=1 hvm=1 updates=2 timeout=900
+# bed: smp=1 hvm=1 updates=2 budget=130 timeout=900
 # bed-long: smp=1 hvm=1 iommu=amdvi,vtd updates=2 timeout=900
 
 before() {
@@ -59,11 +59,12 @@ after() {
     local with
     check "the guest's clock has not lost the pause" within 2 "$(clocks_differ)" "$(cat /run/bed/clocks.before)"
     check_watch dom0 h1
-    check_memsum h1
     check "the guest's writes go on" guest h1 \
         'a=$(cat /tmp/fsyncw); sleep 3; [ "$a" != "$(cat /tmp/fsyncw)" ] || { echo stuck at $a; false; }'
     check "every fsync'ed block is on the disk" guest h1 \
         'killall fsyncw; sleep 2; fsyncw verify /dev/sda 1024 /tmp/fsyncw'
+    # Only now: what the kernel does for an emulated disk leaves it no time.
+    check_memsum h1
     kill $(cat /run/bed/ping.pid)
     check "the guest's network" ping -c 2 -W 5 $(guest_ip h1)
     check "xl pause stops the guest" stands_still

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A cold boot does not take a page that somebody left at the region's address for a handover page; a live update there is made.
-# bed: smp=1 timeout=180 xen_args="liveupdate=64M@0x40000000"
+# bed: smp=1 budget=15 timeout=180 xen_args="liveupdate=64M@0x40000000"
 # qemu: -device loader,addr=0x40000000,data=0x444e48554c4e4558,data-len=8
 
 before() {

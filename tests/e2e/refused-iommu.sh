@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # On a host with an IOMMU: what cannot be carried is refused by name, nothing is paused. It boots with a
 # way to remap interrupts that is not carried, either.
-# bed: smp=1 updates=0 timeout=300 iommu=amdvi xen_args="liveupdate=64M iommu=no-amd-iommu-perdev-intremap,quarantine=scratch-page" files="docs/carried.md tests/e2e/refusals.txt" qemu_args="-device nec-usb-xhci -device e1000e,romfile="
+# bed: smp=1 updates=0 budget=25 timeout=300 iommu=amdvi xen_args="liveupdate=64M iommu=no-amd-iommu-perdev-intremap,quarantine=scratch-page" files="docs/carried.md tests/e2e/refusals.txt" qemu_args="-device nec-usb-xhci -device e1000e,romfile="
 
 . /bed/refused.sh
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A TCP connection from outside into dom0 carries checked data both ways across the update.
 # e1000e uses MSI-X, e1000 a level-triggered line of the IO-APIC, virtio-net MSI-X.
-# bed: smp=2 net=e1000,virtio-net timeout=240
+# bed: smp=2 net=e1000,virtio-net budget=25 timeout=240
 # bed-long: smp=2 net=e1000e timeout=120
 
 before() {
