@@ -276,7 +276,7 @@ guest() {
     echo "$id $*" >"$(guest_tty $name)"
     wait_for "${GUEST_TIMEOUT:-60}" grep -aq "^@$id rc=[0-9][0-9]*;" $log || {
         echo "guest $name does not answer"
-        { xl list $name; tail -n 8 $log; } 2>&1 | sed "s/^/  $name: /" >&2
+        { xl list $name; tail -n 60 $log; } 2>&1 | sed "s/^/  $name: /" >&2
         return 255
     }
     tr -d '\r' <$log | sed -n "s/^@$id: //p"

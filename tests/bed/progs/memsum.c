@@ -112,6 +112,14 @@ static const char *register_difference(const struct fpu_area *a, const struct fp
     return NULL;
 }
 
+static void report(const char *path, unsigned long long passes, unsigned long long memory_errors,
+                   unsigned long long register_errors, bool avx, const char *first)
+{
+    write_status(path,
+                 "passes=%llu memory_errors=%llu register_errors=%llu avx=%d first_error=%s\n",
+                 passes, memory_errors, register_errors, avx, first);
+}
+
 int main(int argc, char **argv)
 {
     static struct fpu_area in, out;
@@ -137,6 +145,8 @@ int main(int argc, char **argv)
         expected = (expected << 7 | expected >> 57) + mem[i];
     }
     fill_pattern(&in, seed);
+    /* The first pass may take long, behind others. */
+    report(argv[2], 0, 0, 0, avx, first);
 
     while (!stop_requested) {
         const char *difference;
@@ -152,9 +162,7 @@ int main(int argc, char **argv)
             first = memory_errors + register_errors == 1 ? difference : first;
         }
         passes++;
-        write_status(argv[2],
-                     "passes=%llu memory_errors=%llu register_errors=%llu avx=%d first_error=%s\n",
-                     passes, memory_errors, register_errors, avx, first);
+        report(argv[2], passes, memory_errors, register_errors, avx, first);
         usleep(pause_us);
     }
     return memory_errors || register_errors;
