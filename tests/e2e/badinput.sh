@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Bad input is refused with a message of its own and changes nothing; a correct update right after
 # succeeds.
-# bed: smp=1 budget=50 timeout=400
+# bed: smp=1 budget=60 timeout=400
 
 before() {
     start_xen

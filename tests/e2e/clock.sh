@@ -2,8 +2,8 @@
 # Time goes on as if nothing had been: no clock goes back, a guest's clocks and dom0's stay together
 # to the millisecond, and timers of 1, 10 and 100 ms count every period, in dom0 and in a guest with
 # several CPUs.
-# bed: smp=2 accel=tcg,thread=multi budget=70 timeout=400
-# bed: smp=1 guest=pvh budget=75 timeout=400
+# bed: smp=2 accel=tcg,thread=multi budget=55 timeout=400
+# bed: smp=1 guest=pvh budget=65 timeout=400
 # bed-long: smp=1,4 updates=5 timeout=300
 # bed-long: smp=1 guest=hvm hvm=1 timeout=400
 

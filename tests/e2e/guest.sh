@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # dom0 and one guest with network and disk live on, with processes busy in the guest.
-# bed: smp=4 budget=65 timeout=400
-# bed: smp=1 guest=pvh budget=85 timeout=600
+# bed: smp=4 budget=70 timeout=400
+# bed: smp=1 guest=pvh budget=80 timeout=600
 # bed-long: smp=1,2 timeout=200
 # bed-long: smp=1 guest=hvm hvm=1 timeout=500
 # bed-long: smp=1 guest=pvh iommu=amdvi,vtd timeout=500

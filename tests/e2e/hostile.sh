@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Guests that try to make an update fail, each in its own way (tests/guests/hostile/): the update is made, and one back,
 # all of them go on, so do guests that mean no harm, and they can be destroyed without a page being lost.
-# bed: smp=1 guest=pvh updates=3 mem=2048 budget=100 timeout=600
+# bed: smp=1 guest=pvh updates=3 mem=2048 budget=115 timeout=600
 # bed-long: emulator=bochs smp=1 guest=pvh updates=3 timeout=600
 
 # The first update is made without them, so that free memory can be compared: what dom0 was booted from is free then.

@@ -3,9 +3,9 @@
 # (liveupdate-spurious=no): one for each vector and update, at a random moment. m1 to m6 are ports of a virtio-serial
 # card with an MSI-X vector each, l1 one with a level-triggered line of the I/O APIC, s1 a serial line on an xHCI
 # controller that has MSI. A byte from outside is one interrupt; dom0's kernel counts both.
-# bed: smp=1 updates=4 budget=45 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
-# bed: smp=2 iommu=amdvi updates=4 budget=45 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
-# bed: smp=1 iommu=vtd updates=4 budget=45 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
+# bed: smp=1 updates=4 budget=50 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
+# bed: smp=2 iommu=amdvi updates=4 budget=50 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
+# bed: smp=1 iommu=vtd updates=4 budget=50 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
 # bed-long: smp=1 updates=100 timeout=2400 xen_args="liveupdate=64M liveupdate-spurious=no"
 # bed-long: smp=2 iommu=amdvi updates=100 timeout=2400 xen_args="liveupdate=64M liveupdate-spurious=no"
 # bed-long: smp=1 iommu=vtd updates=100 timeout=2400 xen_args="liveupdate=64M liveupdate-spurious=no"

@@ -3,10 +3,10 @@
 # outside (400 a second) arrive unharmed, and no more are lost than do not fit the card's ring during
 # the pause. That translation and remapping were on throughout, and that there was no fault, is a
 # result of each run with an IOMMU (bed.py). With x2APIC, VT-d has one CPU: QEMU 10.0 loses remapped messages to the second.
-# bed: smp=1 iommu=vtd net=e1000e budget=27 timeout=300
-# bed: smp=2 iommu=amdvi net=e1000e budget=27 timeout=300
-# bed: smp=2 iommu=amdvi-x2apic net=e1000e budget=50 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
-# bed: smp=1 iommu=vtd-x2apic net=e1000e budget=50 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
+# bed: smp=1 iommu=vtd net=e1000e budget=25 timeout=300
+# bed: smp=2 iommu=amdvi net=e1000e budget=25 timeout=300
+# bed: smp=2 iommu=amdvi-x2apic net=e1000e budget=65 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
+# bed: smp=1 iommu=vtd-x2apic net=e1000e budget=65 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
 # bed-long: smp=1 iommu=amdvi,vtd net=e1000e updates=4 timeout=300
 
 RING=256 # Linux's e1000e

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # `apply` is killed at any moment, its terminal is closed, it is interrupted: the update happens or it does not,
 # and result and history say which.
-# bed: smp=1 updates=0 budget=50 timeout=400
+# bed: smp=1 updates=0 budget=60 timeout=400
 
 before() {
     start_xen

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # NMIs from outside (LINT1) come all through the updates (nmi.host), some of them in the jump, where neither Xen has an IDT: the
 # pin is masked there.
-# bed: smp=2 updates=3 budget=40 timeout=240 xen_args="liveupdate=64M nmi=ignore"
+# bed: smp=2 updates=3 budget=35 timeout=240 xen_args="liveupdate=64M nmi=ignore"
 # qemu: -qmp unix:@RUN@/qmp,server=on,wait=off
 
 before() {

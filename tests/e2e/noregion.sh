@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A host that was booted without liveupdate= says so and what would do, and goes on.
-# bed: smp=1 xen_args= updates=0 budget=25 timeout=120
+# bed: smp=1 xen_args= updates=0 budget=20 timeout=120
 
 before() {
     start_xen

@@ -5,8 +5,8 @@
 # An HVM guest gets the card's interrupts (ARGS) as messages to its local APIC, by a line of its I/O APIC, or
 # as event channels. (Lines with VT-d only: QEMU's AMD-Vi turns levels into edges, and what Xen does about it at
 # each EOI loses a line's rise now and then, without any update.)
-# bed: smp=1 iommu=vtd net=virtio-net budget=60 timeout=300 qemu_args="-device e1000e,romfile="
-# bed: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 budget=140 timeout=900 qemu_args="-device e1000e,romfile="
+# bed: smp=1 iommu=vtd net=virtio-net budget=45 timeout=300 qemu_args="-device e1000e,romfile="
+# bed: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 budget=125 timeout=900 qemu_args="-device e1000e,romfile="
 # bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile="
 # bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=lines
 # bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=events

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The power is cut at any moment of an update, as far as the disk is concerned: the host (power.host) looks at what
 # is on dom0's disk before, in and after the pause. And what is said of such an update after the reboot.
-# bed: smp=1 disk=16 budget=32 timeout=240
+# bed: smp=1 disk=16 budget=30 timeout=240
 
 DIR=/var/lib/xen/liveupdate
 JOURNAL=$DIR/journal.db

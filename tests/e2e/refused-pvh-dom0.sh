@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # On a host whose dom0 is PVH: check and stage refuse by name, nothing is paused.
-# bed: smp=1 updates=0 budget=40 timeout=300 iommu=amdvi xen_args="liveupdate=64M dom0=pvh" files="docs/carried.md tests/e2e/refusals.txt"
+# bed: smp=1 updates=0 budget=35 timeout=300 iommu=amdvi xen_args="liveupdate=64M dom0=pvh" files="docs/carried.md tests/e2e/refusals.txt"
 
 . /bed/refused.sh
 

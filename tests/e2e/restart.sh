@@ -2,7 +2,7 @@
 # An update that comes while a guest is being built, while it reboots or while it is being destroyed is
 # either made or refused by name for that moment; then it succeeds, the guest comes up or is gone, and
 # the others have noticed nothing.
-# bed: smp=2 updates=3 budget=70 timeout=400
+# bed: smp=2 updates=3 budget=55 timeout=400
 
 before() {
     start_xen

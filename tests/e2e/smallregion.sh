@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A region that is too small for the target is told with the size that would do, and the host goes on.
-# bed: smp=1 xen_args=liveupdate=40M updates=0 budget=25 timeout=120
+# bed: smp=1 xen_args=liveupdate=40M updates=0 budget=20 timeout=120
 
 before() {
     start_xen

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Many updates in a row: nothing leaks, and memory and FPU registers stay as they are all along.
-# bed: smp=2 updates=10 alternate=0 budget=130 timeout=600
+# bed: smp=2 updates=10 alternate=0 budget=135 timeout=600
 # bed-long: smp=1 guest=pvh updates=4 alternate=0 timeout=300
 # bed-long: smp=1,2,4 updates=10 alternate=1 timeout=900
 # bed-long: emulator=bochs cpu=corei7_haswell_4770,broadwell_ult,corei7_skylake_x smp=1 guest=pvh,pv updates=3 timeout=600

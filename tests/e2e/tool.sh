@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Every verb of xen-liveupdate, as text and as JSON, on a host with three guests; hooks, metrics, journal,
 # a limit for the pause. What JSON was printed is held against its schema outside (tool.host).
-# bed: smp=1 budget=60 timeout=300
+# bed: smp=1 budget=75 timeout=300
 
 TARGET=/boot/xen-target
 HOOKS=/run/bed/hooks
