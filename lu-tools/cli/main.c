@@ -347,9 +347,11 @@ static int run_words(struct cli *c, unsigned int met)
     int rc;
 
     if (c->nr_args && !strcmp(c->args[0], "help")) {
-        if (c->nr_args > 2)
+        c->help = true;
+        c->args++;
+        c->nr_args--;
+        if (c->nr_args > 1)
             return complain_usage(c, "help takes one verb");
-        return help(c, c->args[1]);
     }
     if (c->help)
         return help(c, c->args[0]);
@@ -358,12 +360,8 @@ static int run_words(struct cli *c, unsigned int met)
         return EXIT_DONE;
     }
     rc = take_verb(c, met, &verb);
-    if (!rc)
-        rc = run(c, verb);
-    if (c->json)
-        print_json(c, rc);
 
-    return rc;
+    return rc ? rc : run(c, verb);
 }
 
 int main(int argc, char **argv)
@@ -379,7 +377,8 @@ int main(int argc, char **argv)
     c.nr_args = argc - optind;
     if (!rc)
         rc = run_words(&c, met);
-    else if (c.json)
+    /* Help is for people, what is wrong with it for programs as well. */
+    if (c.json && (rc || !(c.help || c.version)))
         print_json(&c, rc);
     json_decref(c.out);
     if (fflush(stdout) || ferror(stdout)) {

@@ -66,7 +66,7 @@ DEFAULTS = {
     "MACHINE": "pc",
     "QEMU_ARGS": "",                # @RUN@ in it: the run's directory
     "BOCHS": "build/bochs/bochs",
-    "BUDGET": "60",                 # CPU seconds that the run is expected to take, on a machine that does nothing else
+    "BUDGET": "0",                  # CPU seconds that the run is expected to take, on a machine that does nothing else; 0: not known
     "TIMEOUT": "300",               # CPU seconds of each of the emulator's threads; twice that if QEMU's CPUs share one; Bochs: four times
     "FILES": "",                    # put into dom0's /bed/files
     "SEED": "",                     # for scenarios with random operations; default: another one each time
@@ -75,6 +75,8 @@ DEFAULTS = {
 # A comma in the header makes one run for each of these.
 MATRIX = ("SMP", "NET", "IOMMU", "UPDATE", "DOM0_VCPUS", "GUEST")
 
+# Before a command: it is ended when this program is, however that ends.
+ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 EMULATORS = {"qemu": Qemu, "bochs": Bochs}
 PANIC = re.compile(r"Panic on CPU|FATAL TRAP|Kernel panic|Xen BUG at|Manual reset required")
 # The scenario used a command that dom0's image does not have: what it was to check was not checked.
@@ -304,7 +306,7 @@ class Run:
         env = {**os.environ, "PORT": str(self.port), "GUEST_PORT": str(self.guest_port), "RUN_DIR": str(self.dir),
                "PROGS": str(BUILD / "progs")}
         self.helper = subprocess.Popen(
-            [self.scenario.with_suffix(".host")], env=env, stdin=subprocess.DEVNULL,
+            ENDS_WITH_US + [self.scenario.with_suffix(".host")], env=env, stdin=subprocess.DEVNULL,
             stdout=open(self.dir / "host.log", "w"), stderr=subprocess.STDOUT)
 
     def stop_helper(self):
@@ -402,8 +404,7 @@ class Run:
 
         start = time.monotonic()
         with open(self.dir / f"{self.emulator.NAME.lower()}.log", "w") as log:
-            # The emulator dies with this program, however that ends.
-            process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL"] + pin + command,
+            process = subprocess.Popen(ENDS_WITH_US + pin + command,
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             trouble = self.watch(process)

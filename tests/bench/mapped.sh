@@ -2,6 +2,9 @@
 # The same with a guest of 1 GiB, half of it page cache that 16 processes have mapped.
 # bed: smp=1 icount=0 timeout=3600
 
+# The pause is measured.
+WATCH_MS=1
+
 before() {
     local size=$(stat -c %s /bed/files/mapcache)
 

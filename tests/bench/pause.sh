@@ -2,6 +2,9 @@
 # The pause of a live update, as dom0 and a PV guest of 128 MiB see it.
 # bed: smp=1 icount=0 timeout=1800
 
+# The pause is measured.
+WATCH_MS=1
+
 before() {
     start_xen
     make_guest g1

@@ -61,8 +61,6 @@ bad_runs() {
         END { gsub(/,/, "", out); print substr(out, 2) }'
 }
 
-settled() { [ "$UPDATE" = none ] || xen-liveupdate check; }
-
 # FREE: three of those that the M2P has no entry for, as it has none for 2000 before them. Xen itself may use one.
 offline_free_frames() {
     local m

@@ -15,24 +15,13 @@ names() {
 }
 kernel() { [ -e /boot/guests/hostile/$1 ] && echo /boot/guests/hostile/$1 || echo /boot/guests/$1; }
 
-make_kernel() {
-    local k=$(kernel $1)
-    {
-        echo "name=\"$1\""
-        echo "kernel=\"$k\""
-        echo "memory=8"
-        cat $k.cfg
-    } >/run/bed/$1.cfg
-    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id && enlighten $1 && xl unpause $1
-}
+start_kernel() { make_kernel $1 $(kernel $1) && enlighten $1 && xl unpause $1; }
 enlighten() {
     case $1 in
     *ASSIST*) provoke hvm-param $(cat /run/bed/$1.id) 9 $((0x1ed)) ;;
     esac
 }
 
-# said NAME TEXT: a line of the kernel that begins with it.
-said() { tr -d '\r' <"$(guest_log $1)" | grep -aq "^$2"; }
 is_up() { said $1 "ready $2" || said $1 FAIL; }
 has_verdict() { said $1 "PASS $2" || said $1 FAIL; }
 
@@ -70,10 +59,9 @@ start_all() {
     wait_for 30 settled
     [ "$UPDATE" = none ] || half_built
     free_pages >/run/bed/free
-    for k in $(names); do check "$k: starts" make_kernel $k; done
+    for k in $(names); do check "$k: starts" start_kernel $k; done
     all_ready 1
 }
-settled() { [ "$UPDATE" = none ] || xen-liveupdate check; }
 
 all_go_on() {
     local k
@@ -109,7 +97,3 @@ after() {
     check "none is lost, but for dom0's tables of event channels and grants" all_free $now
     check "Xen has nothing to say against it" no_complaint
 }
-only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }
-# A page that is lost keeps its domain from going: only_dom0 has seen that. This is about Xen's own.
-all_free() { [ "$UPDATE" = none ] || [ $(($(cat /run/bed/free) - $1)) -le 16 ]; }
-no_complaint() { ! xl dmesg | grep -e 'not clean' -e 'Xen BUG' -e Assertion; }

@@ -25,17 +25,6 @@ names() {
     fi
 }
 
-make_kernel() {
-    {
-        echo "name=\"$1\""
-        echo "kernel=\"/boot/guests/$1\""
-        echo "memory=8"
-        cat /boot/guests/$1.cfg
-    } >/run/bed/$1.cfg
-    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id && pin $1 && enlighten $1 &&
-        xl unpause $1
-}
-
 # The clocks of two CPUs can be milliseconds apart in the emulator (xl debug-keys t), even before an update.
 # Who measures timers has to stay on one of them.
 pin() {
@@ -59,12 +48,10 @@ enlighten() {
 start_kernel() {
     case $1 in
     domid-[0-9]*) createdom ${1#domid-} $1 /boot/guests/domid 8 && xl domid $1 >/run/bed/$1.id ;;
-    *) make_kernel $1 ;;
+    *) make_kernel $1 /boot/guests/$1 && pin $1 && enlighten $1 && xl unpause $1 ;;
     esac
 }
 
-# said NAME TEXT: a line of the kernel that begins with it.
-said() { tr -d '\r' <"$(guest_log $1)" | grep -aq "^$2"; }
 is_up() { said $1 "ready $2" || said $1 FAIL:; }
 has_verdict() { said $1 "PASS $2" || said $1 "FAIL $2" || said $1 FAIL:; }
 
@@ -120,7 +107,6 @@ after() {
     check "their memory comes back in full" wait_for 30 freed $((with + pages))
     say "free pages: $with with the guests, $pages theirs, $(free_pages) without"
 }
-only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }
 pages_of_guests() { physinfo domains | sed '/^domain=0 /d' | tr ' ' '\n' | awk -F= '$1 == "tot_pages" { n += $2 } END { print n + 0 }'; }
 # Page tables and Xen's structures for them come on top.
 freed() { [ "$(free_pages)" -ge $1 ]; }

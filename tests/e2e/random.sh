@@ -29,18 +29,8 @@ done
 
 INNOCENT="evtchn area-pvh"
 
-start_innocent() {
-    {
-        echo "name=\"$1\""
-        echo "kernel=\"/boot/guests/$1\""
-        echo "memory=8"
-        cat /boot/guests/$1.cfg
-    } >/run/bed/$1.cfg
-    xl create -q /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id
-}
+start_innocent() { make_kernel $1 /boot/guests/$1 && xl unpause $1; }
 
-# said NAME TEXT: a line of the kernel that begins with it.
-said() { tr -d '\r' <"$(guest_log $1)" | grep -aq "^$2"; }
 has_verdict() { said $1 "PASS $2" || said $1 FAIL; }
 
 innocent_unharmed() {
@@ -67,20 +57,8 @@ start() {
     local n=$(($(cat /run/bed/random.nr 2>/dev/null || echo 0) + 1)) kernel=/boot/guests/random/random
     [ $1 = pv ] || kernel=$kernel-pvh
     echo $n >/run/bed/random.nr
-    {
-        echo "name=\"$1-$n\""
-        echo "kernel=\"$kernel\""
-        echo "memory=8"
-        echo "on_reboot=\"destroy\""
-        echo "extra=\"seed=$((SEED * 100 + n))\""
-        cat $kernel.cfg
-    } >/run/bed/$1-$n.cfg
-    if xl create -q /run/bed/$1-$n.cfg; then
-        xl domid $1-$n >/run/bed/$1-$n.id
-        echo "$1 $1-$n" >>/run/bed/random.running
-        return 0
-    fi
-    return 1
+    make_kernel $1-$n $kernel "on_reboot=\"destroy\"
+extra=\"seed=$((SEED * 100 + n))\"" && xl unpause $1-$n && echo "$1 $1-$n" >>/run/bed/random.running
 }
 
 is_there() { xl domid $1 >/dev/null 2>&1; }
@@ -205,8 +183,6 @@ update() {
     attempt apply
 }
 
-settled() { [ "$UPDATE" = none ] || xen-liveupdate check; }
-
 # --- The scenario --------------------------------------------------------------------------------
 
 before() {
@@ -249,5 +225,3 @@ after() {
     check "none is lost, but for dom0's tables of event channels and grants" all_free $now
     check "Xen has nothing to say against it" no_complaint
 }
-all_free() { [ "$UPDATE" = none ] || [ $(($(cat /run/bed/free) - $1)) -le 16 ]; }
-no_complaint() { ! xl dmesg | grep -e 'not clean' -e 'Xen BUG' -e Assertion; }

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What decides in the test bed whether something has passed: guest()'s exit status, when a run is ended, and which are repeated;
 and that deliberate bugs are up to date with the code."""
-import importlib.machinery
-import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -14,16 +12,12 @@ from types import SimpleNamespace
 TESTS = Path(__file__).resolve().parent.parent
 
 
-def load(path, name="run"):
-    spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(path)))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 sys.dont_write_bytecode = True
-e2e = load(TESTS / "e2e/run")
+sys.path.insert(0, str(TESTS / "bed"))
+from program import load  # noqa: E402 (the path above)
+
 hypervisor = load(TESTS / "mutants/hypervisor", "hypervisor")
+e2e = hypervisor.e2e
 
 
 class Guest(unittest.TestCase):

@@ -356,6 +356,8 @@ static void usage(void)
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
     CU_ASSERT_EQUAL(CALL("help", "nonsense"), 64);
     CU_ASSERT_EQUAL(CALL("help", "one", "two"), 64);
+    CU_ASSERT_EQUAL(CALL("-j", "help", "nonsense"), 64);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "usage");
     CU_ASSERT_EQUAL(CALL("help"), 0);
     CU_ASSERT_TRUE(says("\n  read-stream FILE\n"));
     CU_ASSERT_EQUAL(CALL("--version"), 0);

@@ -289,6 +289,31 @@ random_id() { read -r id </proc/sys/kernel/random/uuid; id=${id%%-*}; }
 
 guest_bg() { local name=$1; shift; guest $name "$* >/dev/null 2>&1 &"; }
 
+# --- Test kernels (tests/guests/) -----------------------------------------------------------------
+
+# make_kernel NAME FILE [LINES]: a guest with that kernel, paused. LINES: more of its configuration.
+make_kernel() {
+    {
+        echo "name=\"$1\""
+        echo "kernel=\"$2\""
+        echo "memory=8"
+        [ -z "$3" ] || echo "$3"
+        cat $2.cfg
+    } >/run/bed/$1.cfg
+    xl create -qp /run/bed/$1.cfg && xl domid $1 >/run/bed/$1.id
+}
+
+# said NAME TEXT: a line of the kernel that begins with it.
+said() { tr -d '\r' <"$(guest_log $1)" | grep -aq "^$2"; }
+
+only_dom0() { [ "$(xl list | grep -vc '^Name')" = 1 ]; }
+# settled: Xen has returned all memory, so that the next update can be made.
+settled() { [ "$UPDATE" = none ] || xen-liveupdate check; }
+# A page that is lost keeps its domain from going. all_free N is about Xen's own: N pages are free, as many as in
+# /run/bed/free but for those that dom0's tables of event channels and grants have grown by.
+all_free() { [ "$UPDATE" = none ] || [ $(($(cat /run/bed/free) - $1)) -le 16 ]; }
+no_complaint() { ! xl dmesg | grep -e 'not clean' -e 'Xen BUG' -e Assertion; }
+
 # --- Survival ------------------------------------------------------------------------------------
 
 # What must go on is noted before an update and compared after it: note_life, check_life.
