@@ -308,9 +308,10 @@ static void compare_domain(const Lu__Manifest *before, const Lu__Domain *b, cons
         return lose(l, "%s is gone", who);
     if (a->handle.len != b->handle.len || memcmp(a->handle.data, b->handle.data, b->handle.len))
         return lose(l, "%s is another one: its UUID differs", who);
-    if (a->vcpus != b->vcpus)
+    /* One that was being built has neither at first. */
+    if (b->vcpus && a->vcpus != b->vcpus)
         lose(l, "%s has %u vCPUs in place of %u", who, a->vcpus, b->vcpus);
-    if (a->max_pages != b->max_pages)
+    if (b->max_pages && a->max_pages != b->max_pages)
         lose(l, "%s may have %llu pages in place of %llu", who, (unsigned long long)a->max_pages,
              (unsigned long long)b->max_pages);
     if (a->hvm != b->hvm)

@@ -797,6 +797,10 @@ static void test_manifest(void)
     fake.domain[6].max_pages--;
     CU_ASSERT_EQUAL(losses(before, "domain 6 may have 32767 pages in place of 32768"), 1);
     fake.domain[6].max_pages++;
+    /* What it had not been given yet it has not lost. */
+    before->domains[8]->vcpus = 0;
+    before->domains[8]->max_pages = 0;
+    CU_ASSERT_EQUAL(losses(before, ""), 0);
     fake.domain[7].flags = XEN_LIVEUPDATE_DOMAIN_DYING;
     CU_ASSERT_EQUAL(losses(before, "domain 7 is being destroyed"), 1);
     fake.domain[7].flags = XEN_LIVEUPDATE_DOMAIN_HVM;
