@@ -15,7 +15,7 @@ before() {
 # The first update comes while a guest is being built, the second while it reboots, the third while it is
 # being destroyed.
 update() {
-    local n=$(cat /run/bed/nr 2>/dev/null || echo 1) busy
+    local n=$(cat /run/bed/nr 2>/dev/null || echo 1) busy rc=0
     echo $((n + 1)) >/run/bed/nr
     [ "$UPDATE" = none ] || xen-liveupdate stage "$1" || return 1
     case $n in
@@ -24,22 +24,33 @@ update() {
     3) xl destroy g3 & ;;
     esac
     busy=$!
-    [ "$UPDATE" = none ] || apply_at_last
-    [ $n = 2 ] || wait $busy
+    [ "$UPDATE" = none ] || apply_at_last || rc=1
+    [ $n = 2 ] || wait $busy || rc=1
+    return $rc
 }
 
-# A domain that comes or goes is a reason to come back.
+# A domain that comes or goes is a reason to come back, before the attempt or in it. What is missed of g3 afterwards is
+# xl's doing.
 apply_at_last() {
-    local attempt=0 rc
-    while :; do
+    local attempt
+    for attempt in $(seq 100); do
         xen-liveupdate apply >/run/bed/apply.txt 2>&1
-        rc=$?
-        [ $rc != 0 ] || break
-        attempt=$((attempt + 1))
-        say "attempt $attempt: $(grep -m 1 "EBUSY\|busy\|under way" /run/bed/apply.txt)"
-        { [ $rc = 2 ] || grep -q "EBUSY" /run/bed/apply.txt; } && [ $attempt -lt 100 ] || return 1
+        case $? in
+        0) return 0 ;;
+        2) ;;
+        3 | 4) grep -q "EBUSY\|resource busy" /run/bed/apply.txt || break ;;
+        6)
+            report "the update is made: $(grep '^missing: ' /run/bed/apply.txt)"
+            ! grep "^missing: domain \(0\|$(cat /run/bed/g1.id)\)[ :]" /run/bed/apply.txt
+            return
+            ;;
+        *) break ;;
+        esac
+        report "attempt $attempt: $(grep -m 1 '^refused: \|^error: \|^xen-liveupdate: ' /run/bed/apply.txt)"
         usleep 100000
     done
+    cat /run/bed/apply.txt
+    return 1
 }
 
 after_each() {
