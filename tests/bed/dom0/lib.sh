@@ -49,11 +49,12 @@ value() { tr ' ' '\n' <"$2" | sed -n "s/^$1=//p"; }
 
 # A process costs the emulator some 30 ms: what is done again and again is done by the shell itself.
 
-# wait_for SECONDS COMMAND...: until the command succeeds, or fails after that time.
+# wait_for SECONDS COMMAND...: until the command succeeds. It fails after that time on a machine that does nothing else:
+# four times that, so that nothing fails because others have the real CPUs.
 wait_for() {
     local now until=$1 nothing
     read_uptime
-    until=$((now + until))
+    until=$((now + 4 * until))
     shift
     until "$@" >/dev/null 2>&1; do
         read_uptime

@@ -301,7 +301,8 @@ static int save(struct lu_writer *w)
                                  why.type, why.what ?: "-");
     }
 
-    return fault(liveupdate_resources[0], LU_PHASE_verify, NULL);
+    return liveupdate_verify_memory(&s) ?:
+           fault(liveupdate_resources[0], LU_PHASE_verify, NULL);
 }
 
 /* With domains running: everything that takes time and may fail. */
@@ -526,6 +527,8 @@ struct domain *__init liveupdate_restore(void)
                        LU_ANY_DOMID);
     if ( r )
         LU_FIXED(r, &p);
+
+    liveupdate_start_node_heaps();
 
     liveupdate_report_reset();
     now = NOW();

@@ -96,6 +96,12 @@ static int check_port(const struct domain *d, const struct evtchn *chn)
                                  "port %u is consumed by Xen in %ps",
                                  chn->port, xen_notification_fn(chn));
 
+    /* A reset leaves the ports of device models, wherever they are. */
+    if ( chn->state != ECS_FREE && chn->port >= max_evtchns(d) )
+        return liveupdate_refuse(d, -EOPNOTSUPP,
+                                 "port %u is in use, of %u that its ABI has",
+                                 chn->port, max_evtchns(d));
+
     /* Either end changes under the event locks of both domains only. */
     if ( chn->state == ECS_INTERDOMAIN && !ends_agree(d, chn) )
         return liveupdate_refuse(d, -EINVAL,

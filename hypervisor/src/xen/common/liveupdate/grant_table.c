@@ -73,6 +73,20 @@ uint64_t liveupdate_grant_estimate(const struct domain *d)
     return bytes;
 }
 
+uint64_t liveupdate_grant_frames(unsigned int nr_frames, uint64_t nr_handles)
+{
+    return num_act_frames_from_sha_frames(nr_frames) +
+           DIV_ROUND_UP(nr_handles, MAPTRACK_PER_PAGE);
+}
+
+uint64_t liveupdate_grant_frames_of(const struct domain *d)
+{
+    const struct grant_table *gt = d->grant_table;
+
+    return liveupdate_grant_frames(read_atomic(&gt->nr_grant_frames),
+                                   read_atomic(&gt->maptrack_limit));
+}
+
 static int cf_check grant_check(struct domain *d)
 {
     const struct grant_table *gt = d->grant_table;

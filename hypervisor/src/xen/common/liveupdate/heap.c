@@ -43,6 +43,11 @@ void liveupdate_init_heap(mfn_t mfn, unsigned long nr)
     }
 }
 
+bool liveupdate_has_heap(nodeid_t node)
+{
+    return avail[node];
+}
+
 /* A frame that is nobody's: as offline_page() leaves one that was free. */
 void liveupdate_offline_page(struct page_info *pg, bool broken)
 {

@@ -8,6 +8,7 @@
 
 #include <xen/kexec.h>
 #include <xen/liveupdate.h>
+#include <xen/numa.h>
 #include <xen/mm.h>
 #include <public/liveupdate.h>
 
@@ -53,30 +54,59 @@ extern struct liveupdate_region liveupdate_region;
 /* The slot for the next target.  @in_place: nothing of the running Xen is in it. */
 int liveupdate_next_slot(paddr_t *start, uint64_t *size, bool *in_place);
 
-/* Frames that a target needs before the source's memory becomes its own. */
-uint64_t liveupdate_frames_to_start(unsigned int nr_domains,
-                                    unsigned int nr_cpus, uint64_t pools);
-/* The same, with the stream's, as the check asks for them (memmap.c). */
-uint64_t liveupdate_frames_needed(void);
-
-/* Target: memory is still being handed to the heap. */
-bool liveupdate_settling(void);
-void liveupdate_start_settle(void);
 /* What a part of this Xen's own boot took; 0: it is not over yet. */
 extern int64_t liveupdate_boot_ns;
 /* Target: time that the last phases of the source and the boot took. */
 struct liveupdate_report;
 void liveupdate_source_stamps(struct liveupdate_report *rep, s_time_t now);
-/* xen/common/page_alloc.c: give frames to the heap at run time, to be scrubbed. */
-void liveupdate_init_heap(mfn_t mfn, unsigned long nr);
-void liveupdate_offline_page(struct page_info *pg, bool broken);
 /* Frames [s, e) are not to be used, as the command line or the platform has it. */
 void liveupdate_note_bad_pages(unsigned long s, unsigned long e);
 bool liveupdate_bad_page(unsigned long mfn);
-void liveupdate_scrub_heap(void);
 
 /* Whether any part of [s, e) belongs to the region. */
 bool liveupdate_in_region(paddr_t s, paddr_t e);
+
+/* --- Memory that no domain has (arch/x86/liveupdate/free.c) --- */
+
+/* What a target has to have before the source's memory becomes its own. */
+struct liveupdate_needs {
+    unsigned int domains, vcpus, cpus;
+    uint64_t frames;            /* p2m pools, grant tables, event channels */
+};
+uint64_t liveupdate_frames_to_start(const struct liveupdate_needs *n);
+
+/* Runs of free memory by their size: only so many are of use to a boot. */
+struct liveupdate_pieces {
+    struct {
+        unsigned long nr;       /* runs of 2^i .. 2^(i + 1) - 1 frames */
+        uint64_t frames;        /* all together */
+        unsigned long large;    /* 2 MiB pages in them */
+    } size[BITS_PER_LONG];
+};
+void liveupdate_count_piece(struct liveupdate_pieces *p, unsigned long mfn,
+                            unsigned long nr);
+/* Refuses if they are not enough for @frames to start with. */
+int liveupdate_enough_pieces(const struct liveupdate_pieces *p,
+                             uint64_t frames);
+/* Source: the same of the finished stream. */
+int liveupdate_verify_memory(const struct lu_stream *s);
+
+/* Frames that the source expects a target to need, its stream included (memmap.c). */
+uint64_t liveupdate_frames_needed(void);
+
+/* Target: give the boot allocator what frame table and heap begin with. */
+void liveupdate_feed_boot_allocator(void);
+/* Target: with one CPU, give each node's heap its first memory. */
+void liveupdate_start_node_heaps(void);
+/* Target: memory is still being handed to the heap. */
+bool liveupdate_settling(void);
+void liveupdate_start_settle(void);
+
+/* xen/common/page_alloc.c: give frames to the heap at run time, to be scrubbed. */
+void liveupdate_init_heap(mfn_t mfn, unsigned long nr);
+bool liveupdate_has_heap(nodeid_t node);
+void liveupdate_scrub_heap(void);
+void liveupdate_offline_page(struct page_info *pg, bool broken);
 
 /* --- Staged image (common/liveupdate/op.c) --- */
 

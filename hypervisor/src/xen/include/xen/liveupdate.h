@@ -222,6 +222,12 @@ void liveupdate_grant_limits(const struct domain *d,
                              unsigned int *max_version);
 /* Bytes that the grants and mappings of @d take in the stream; it may run. */
 uint64_t liveupdate_grant_estimate(const struct domain *d);
+/*
+ * Frames that a target allocates for a table of @nr_frames frames, which stay
+ * where they are, and for handles; and for what @d has of both.
+ */
+uint64_t liveupdate_grant_frames(unsigned int nr_frames, uint64_t nr_handles);
+uint64_t liveupdate_grant_frames_of(const struct domain *d);
 
 /*
  * --- console (drivers/char/liveupdate/console.c) ---

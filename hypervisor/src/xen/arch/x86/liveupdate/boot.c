@@ -24,7 +24,6 @@
 #include <xen/multiboot.h>
 #include <xen/param.h>
 #include <xen/pfn.h>
-#include <xen/timer.h>
 
 #include <asm/e820.h>
 #include <asm/page.h>
@@ -35,15 +34,6 @@
 /* What a slot needs besides the image: boot page tables, stream, per-CPU data. */
 #define SLOT_MIN   MB(16)
 
-/* Heap that the target starts with; the rest follows when domains run again. */
-#define EARLY_HEAP MB(64)
-
-/* The boot allocator's list holds 256 runs, and splits some. */
-#define MAX_BOOT_RUNS 192
-
-#define SETTLE_STEP_PAGES 4096U
-#define SETTLE_PERIOD     MILLISECS(2)
-
 bool __read_mostly liveupdate_boot;
 bool __read_mostly liveupdate_restoring;
 
@@ -53,14 +43,6 @@ struct liveupdate_region liveupdate_region;
 static struct lu_handover __initdata handover;
 static const char *__initdata handover_error;
 static bool __initdata adopted;
-
-/* Memory that goes to the heap at settle. */
-struct run {
-    unsigned long mfn, nr;
-};
-static struct run *settle_runs;
-static unsigned int nr_settle_runs, max_settle_runs;
-static struct timer settle_timer;
 
 static int __init cf_check parse_liveupdate(const char *s)
 {
@@ -289,176 +271,6 @@ void __init liveupdate_boot_end(unsigned long *s, unsigned long *e)
     *e = PFN_UP(liveupdate_region.start + liveupdate_region.size);
 }
 
-static void __init add_settle_run(unsigned long mfn, unsigned long nr)
-{
-    struct run *last = nr_settle_runs ? &settle_runs[nr_settle_runs - 1] : NULL;
-
-    if ( !nr )
-        return;
-
-    if ( last && last->mfn + last->nr == mfn )
-        last->nr += nr;
-    else
-    {
-        BUG_ON(nr_settle_runs == max_settle_runs);
-        settle_runs[nr_settle_runs++] = (struct run){ mfn, nr };
-    }
-}
-
-/* [s, e) less region and target's image goes to the heap at settle. */
-static void __init add_settle_range(unsigned long s, unsigned long e)
-{
-    unsigned long rs = PFN_DOWN(liveupdate_region.start);
-    unsigned long re = PFN_UP(liveupdate_region.start + liveupdate_region.size);
-    /* Whole 2 MiB pages, and the headroom below: see liveupdate_keep_image(). */
-    unsigned long xs = PFN_DOWN(xen_phys_start);
-    unsigned long xe = PFN_UP(ROUNDUP(__pa(__2M_rwdata_end), MB(2)));
-
-    for ( ; s < e; )
-    {
-        unsigned long n = e;
-
-        if ( s >= rs && s < re )
-        {
-            s = re;
-            continue;
-        }
-        if ( s >= xs && s < xe )
-        {
-            s = xe;
-            continue;
-        }
-        if ( s < rs )
-            n = min(n, rs);
-        if ( s < xs )
-            n = min(n, xs);
-        add_settle_run(s, n - s);
-        s = n;
-    }
-}
-
-/*
- * Go through RAM and the memory map side by side and collect what is free now
- * (@class == 0), or of one class.
- */
-static void __init collect_runs(const struct lu_record *map, unsigned int class)
-{
-    unsigned int i, j = 0;
-    struct lu_memmap_entry m = {};
-
-    for ( i = 0; i < e820.nr_map; i++ )
-    {
-        unsigned long s, e;
-
-        if ( e820.map[i].type != E820_RAM )
-            continue;
-
-        s = PFN_UP(max_t(uint64_t, e820.map[i].addr, MB(1)));
-        e = PFN_DOWN(e820.map[i].addr + e820.map[i].size);
-
-        while ( s < e )
-        {
-            unsigned long ms, me;
-
-            while ( j < map->nr && (LU_ENTRY(map, j, &m), m.mfn + m.nr <= s) )
-                j++;
-            ms = j < map->nr ? m.mfn : e;
-            me = j < map->nr ? m.mfn + m.nr : e;
-
-            if ( s < ms )
-            {
-                if ( !class )
-                    add_settle_range(s, min(ms, e));
-                s = min(ms, e);
-            }
-            else
-            {
-                if ( class && m.class == class )
-                    add_settle_range(s, min(me, e));
-                s = min(me, e);
-            }
-        }
-    }
-}
-
-/*
- * Frames that a target needs before the source's memory becomes its own; @pools
- * of them for p2m tables.
- */
-uint64_t liveupdate_frames_to_start(unsigned int nr_domains,
-                                    unsigned int nr_cpus, uint64_t pools)
-{
-    return PFN_UP(ROUNDUP(max_pdx * sizeof(struct page_info), MB(2))) +
-           PFN_DOWN(EARLY_HEAP) + nr_domains * (uint64_t)PFN_DOWN(MB(2)) +
-           nr_cpus * (uint64_t)PFN_DOWN(MB(1)) + pools;
-}
-
-static uint64_t __init p2m_pools(void)
-{
-    const struct lu_record *r = NULL;
-    uint64_t pages = 0;
-
-    while ( (r = lu_record_find(&liveupdate_stream, r, LU_REC_P2M,
-                                LU_ANY_DOMID)) != NULL )
-    {
-        struct lu_p2m rec;
-
-        LU_FIXED(r, &rec);
-        pages += rec.pool_pages;
-    }
-
-    return pages;
-}
-
-/* Those that are offline are brought up as well, if not for long. */
-static unsigned int __init nr_cpus(void)
-{
-    const struct lu_record *r = lu_record_find(&liveupdate_stream, NULL,
-                                               LU_REC_CPUS, LU_ANY_DOMID);
-    const struct lu_record *offline = lu_record_find(&liveupdate_stream, NULL,
-                                                     LU_REC_OFFLINE_CPUS,
-                                                     LU_ANY_DOMID);
-
-    return r->nr + (offline ? offline->nr : 0);
-}
-
-/*
- * The frame table and the first part of the heap come out of the largest free
- * runs: the boot allocator's list is short.
- */
-static void __init feed_boot_allocator(const struct lu_host *host)
-{
-    uint64_t want = liveupdate_frames_to_start(host->nr_domains, nr_cpus(),
-                                               p2m_pools());
-    unsigned int n;
-
-    for ( n = 0; want && n < MAX_BOOT_RUNS; n++ )
-    {
-        struct run *best = NULL;
-        unsigned long nr;
-        unsigned int i;
-
-        for ( i = 0; i < nr_settle_runs; i++ )
-            if ( !best || settle_runs[i].nr > best->nr )
-                best = &settle_runs[i];
-        if ( !best || !best->nr )
-            break;
-
-        /* From the top, in whole 2 MiB pages, for the frame table's sake. */
-        nr = min_t(uint64_t, best->nr, ROUNDUP(want, 512) + 512);
-        if ( best->nr - nr < 512 )
-            nr = best->nr;
-        best->nr -= nr;
-        init_boot_pages(pfn_to_paddr(best->mfn + best->nr),
-                        pfn_to_paddr(best->mfn + best->nr + nr));
-        want -= min_t(uint64_t, want, nr);
-    }
-
-    if ( want )
-        panic("liveupdate: %"PRIu64" frames short of memory to start with\n",
-              want);
-}
-
 /* One contiguous view of the stream, inside the slot where it fits. */
 static const void *__init gather_stream(void)
 {
@@ -502,7 +314,6 @@ void __init liveupdate_adopt(void)
     const struct lu_record *r;
     const struct lu_stream_header *hdr;
     struct lu_host host;
-    unsigned int i;
 
     if ( !liveupdate_boot )
     {
@@ -550,22 +361,8 @@ void __init liveupdate_adopt(void)
 
     adopted = true;
 
-    r = lu_record_find(&liveupdate_stream, NULL, LU_REC_MEMMAP, 0);
-    /* Each run of the map ends at most one of each, and so do region and image. */
-    max_settle_runs = 3 * r->nr + e820.nr_map + 3 * 4;
-    settle_runs = mfn_to_virt(mfn_x(alloc_boot_pages(
-        PFN_UP(max_settle_runs * sizeof(*settle_runs)), 1)));
-
-    collect_runs(r, 0);
     liveupdate_scrub_heap();
-    feed_boot_allocator(&host);
-
-    /* For later: what only the source needed. */
-    collect_runs(r, LU_MEM_PRIVATE);
-    collect_runs(r, LU_MEM_STREAM);
-
-    for ( i = 0; i < nr_settle_runs; i++ )
-        ASSERT(settle_runs[i].mfn + settle_runs[i].nr <= max_page);
+    liveupdate_feed_boot_allocator();
 }
 
 /*
@@ -598,39 +395,6 @@ struct page_info *__init liveupdate_m2p_page(unsigned long index, bool compat,
            : alloc_domheap_pages(NULL, PAGETABLE_ORDER, memflags);
 }
 
-/*
- * Settle: one step.  The domains run again, so keep it short; what is handed
- * over counts as dirty and is scrubbed by idle CPUs, or when it is allocated.
- */
-static void cf_check settle(void *unused)
-{
-    unsigned int left = SETTLE_STEP_PAGES;
-
-    while ( nr_settle_runs && left )
-    {
-        struct run *r = &settle_runs[nr_settle_runs - 1];
-        unsigned long n = min_t(unsigned long, r->nr, left);
-
-        /* From the end, so that chunks are as aligned as they come. */
-        r->nr -= n;
-        left -= n;
-        if ( n )
-            liveupdate_init_heap(_mfn(r->mfn + r->nr), n);
-        if ( !r->nr )
-            nr_settle_runs--;
-    }
-
-    if ( nr_settle_runs )
-        set_timer(&settle_timer, NOW() + SETTLE_PERIOD);
-    else
-        liveupdate_phase_end();
-}
-
-bool liveupdate_settling(void)
-{
-    return nr_settle_runs;
-}
-
 void __init liveupdate_source_stamps(struct liveupdate_report *rep,
                                      s_time_t now)
 {
@@ -641,11 +405,4 @@ void __init liveupdate_source_stamps(struct liveupdate_report *rep,
         handover.jump_start - handover.collect_start;
     /* The jump and the boot up to here: there is no clock in between. */
     rep->phase_ns[LU_PHASE_adopt] = now - handover.jump_start;
-}
-
-void __init liveupdate_start_settle(void)
-{
-    liveupdate_phase_begin(LU_PHASE_settle);
-    init_timer(&settle_timer, settle, NULL, 0);
-    set_timer(&settle_timer, NOW() + SETTLE_PERIOD);
 }

@@ -163,7 +163,7 @@ static unsigned int count_same_owner(const struct page_info *pg,
     return n;
 }
 
-/* Calls @fn for each run that is not free, in ascending order. */
+/* Calls @fn for each run of RAM, in ascending order. */
 static int for_each_run(int (*fn)(unsigned long mfn, unsigned long nr,
                                   struct run run, void *arg), void *arg)
 {
@@ -206,7 +206,7 @@ static int for_each_run(int (*fn)(unsigned long mfn, unsigned long nr,
 
             if ( !same(r, cur) )
             {
-                if ( cur.class && (rc = fn(start, mfn - start, cur, arg)) )
+                if ( mfn > start && (rc = fn(start, mfn - start, cur, arg)) )
                     return rc;
                 start = mfn;
                 cur = r;
@@ -214,7 +214,7 @@ static int for_each_run(int (*fn)(unsigned long mfn, unsigned long nr,
             mfn += step;
         }
 
-        if ( cur.class && (rc = fn(start, end - start, cur, arg)) )
+        if ( end > start && (rc = fn(start, end - start, cur, arg)) )
             return rc;
     }
 
@@ -238,7 +238,8 @@ static int cf_check save_run(unsigned long mfn, unsigned long nr,
                                      "frame %#lx is going offline, and holds an I/O page table",
                                      mfn + i);
 
-    for ( ; nr; )
+    /* What no run names is free. */
+    while ( run.class && nr )
     {
         struct lu_memmap_entry *e = lu_record_entries(s->w, 1);
         uint32_t n = min(nr, (unsigned long)UINT32_MAX);
@@ -300,23 +301,6 @@ static int save_m2p_part(struct lu_writer *w, unsigned long start,
     return 0;
 }
 
-uint64_t liveupdate_frames_needed(void)
-{
-    struct domain *d;
-    unsigned int nr_domains = 0;
-    uint64_t need, pools = 0;
-
-    for_each_domain ( d )
-    {
-        nr_domains++;
-        pools += liveupdate_p2m_pool(d);
-    }
-    /* The stream is taken from the same memory; and whole 2 MiB count. */
-    need = liveupdate_frames_to_start(nr_domains, num_present_cpus(), pools);
-
-    return need + need / 8 + PFN_UP(liveupdate_estimate_stream());
-}
-
 /* The target is going to live there. */
 static int check_region(void)
 {
@@ -336,12 +320,107 @@ static int check_region(void)
     return 0;
 }
 
+/* What the source's frame table tells of the update to come; domains may run. */
+struct outlook {
+    uint64_t stream;            /* bytes */
+    struct liveupdate_pieces free;
+};
+
+static int cf_check count_run(unsigned long mfn, unsigned long nr,
+                              struct run run, void *arg)
+{
+    struct outlook *o = arg;
+    const struct page_info *pg;
+    unsigned long i;
+
+    if ( !run.class )
+    {
+        liveupdate_count_piece(&o->free, mfn, nr);
+        return 0;
+    }
+
+    o->stream += sizeof(struct lu_memmap_entry);
+    if ( run.class != LU_MEM_DOMAIN )
+        return 0;
+
+    /* Frames that differ from their neighbour begin a run of FRAMES. */
+    for ( pg = mfn_to_page(_mfn(mfn)), i = 0; i < nr; pg++, i++ )
+    {
+        if ( !i || pg[0].count_info != pg[-1].count_info ||
+             pg[0].u.inuse.type_info != pg[-1].u.inuse.type_info )
+            o->stream += sizeof(struct lu_frames_entry);
+    }
+
+    return 0;
+}
+
+static void look_out(struct outlook *o)
+{
+    struct domain *d;
+
+    *o = (struct outlook){ .stream = KB(256) + liveupdate_io_tables_estimate() };
+    for_each_run(count_run, o);
+
+    rcu_read_lock(&domlist_read_lock);
+    for_each_domain ( d )
+        o->stream += KB(64) + d->max_vcpus * KB(16) + d->valid_evtchns * 64UL +
+                     liveupdate_grant_estimate(d) + liveupdate_p2m_estimate(d);
+    rcu_read_unlock(&domlist_read_lock);
+
+    /* Domains still run: they may add some until they are paused. */
+    o->stream += o->stream / 4;
+}
+
+uint64_t liveupdate_estimate_stream(void)
+{
+    struct outlook o;
+
+    look_out(&o);
+
+    return o.stream;
+}
+
+static uint64_t frames_needed(const struct outlook *o)
+{
+    struct liveupdate_needs needs = { .cpus = num_present_cpus() };
+    struct domain *d;
+    uint64_t frames;
+
+    rcu_read_lock(&domlist_read_lock);
+    for_each_domain ( d )
+    {
+        needs.domains++;
+        needs.vcpus += d->max_vcpus;
+        needs.frames += liveupdate_p2m_pool(d) + liveupdate_grant_frames_of(d) +
+                        DIV_ROUND_UP(d->valid_evtchns, EVTCHNS_PER_BUCKET);
+    }
+    rcu_read_unlock(&domlist_read_lock);
+
+    /* The stream is taken from the same memory; and whole 2 MiB count. */
+    frames = liveupdate_frames_to_start(&needs);
+
+    return frames + frames / 8 + PFN_UP(o->stream);
+}
+
+uint64_t liveupdate_frames_needed(void)
+{
+    struct outlook o;
+
+    look_out(&o);
+
+    return frames_needed(&o);
+}
+
 static int cf_check memmap_check(struct domain *d)
 {
-    uint64_t need = liveupdate_frames_needed(), avail = avail_domheap_pages();
+    uint64_t need, avail = avail_domheap_pages();
     int rc = check_region();
+    struct outlook o;
 
     d = NULL;
+    look_out(&o);
+    need = frames_needed(&o);
+
     if ( mem_hotplug )
         return liveupdate_refuse(d, -EOPNOTSUPP,
                                  "the host supports memory hotplug");
@@ -352,7 +431,7 @@ static int cf_check memmap_check(struct domain *d)
                                  avail >> (20 - PAGE_SHIFT),
                                  (need >> (20 - PAGE_SHIFT)) + 1);
 
-    return rc;
+    return liveupdate_enough_pieces(&o.free, need) ?: rc;
 }
 
 static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
@@ -420,45 +499,6 @@ static int __init cf_check memmap_plan(struct domain *unused)
     }
 
     return 0;
-}
-
-static int cf_check count_run(unsigned long mfn, unsigned long nr,
-                              struct run run, void *arg)
-{
-    uint64_t *bytes = arg;
-    const struct page_info *pg;
-    unsigned long i;
-
-    *bytes += sizeof(struct lu_memmap_entry);
-    if ( run.class != LU_MEM_DOMAIN )
-        return 0;
-
-    /* Frames that differ from their neighbour begin a run of FRAMES. */
-    for ( pg = mfn_to_page(_mfn(mfn)), i = 0; i < nr; pg++, i++ )
-    {
-        if ( !i || pg[0].count_info != pg[-1].count_info ||
-             pg[0].u.inuse.type_info != pg[-1].u.inuse.type_info )
-            *bytes += sizeof(struct lu_frames_entry);
-    }
-
-    return 0;
-}
-
-uint64_t liveupdate_estimate_stream(void)
-{
-    uint64_t bytes = KB(256) + liveupdate_io_tables_estimate();
-    struct domain *d;
-
-    for_each_run(count_run, &bytes);
-
-    rcu_read_lock(&domlist_read_lock);
-    for_each_domain ( d )
-        bytes += KB(64) + d->max_vcpus * KB(16) + d->valid_evtchns * 64UL +
-                 liveupdate_grant_estimate(d) + liveupdate_p2m_estimate(d);
-    rcu_read_unlock(&domlist_read_lock);
-
-    /* Domains still run: they may add some until they are paused. */
-    return bytes + bytes / 4;
 }
 
 const struct liveupdate_resource liveupdate_res_memmap = {
