@@ -4,6 +4,9 @@
  *
  * Messages go to systemd's journal in its native protocol (a datagram of
  * "FIELD=value" lines), with an id that never changes; without a journal to syslog.
+ *
+ * Not by sd_journal_send(): without a journal it says that all is well, and it waits for one
+ * that takes no more; an update must not be held up by its log.
  */
 
 #include <errno.h>
@@ -37,7 +40,7 @@ struct message {
     FILE *to;
 };
 
-/* Values have no newline: they are made here. */
+/* False: there is no journal.  No value has a newline. */
 static bool to_journal(const char *id, int priority, const char *text, uint32_t number,
                        const Lu__Result *r)
 {
@@ -64,6 +67,9 @@ static bool to_journal(const char *id, int priority, const char *text, uint32_t 
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     sent = fd >= 0 && sendto(fd, m.text, m.size, MSG_NOSIGNAL | MSG_DONTWAIT,
                              (struct sockaddr *)&address, sizeof(address)) >= 0;
+    /* It takes no more, and syslog(3), whose socket is the journal's as well, would wait for it. */
+    if (fd >= 0 && !sent && errno == EAGAIN)
+        sent = true;
     if (fd >= 0)
         close(fd);
     free(m.text);
@@ -71,9 +77,12 @@ static bool to_journal(const char *id, int priority, const char *text, uint32_t 
     return sent;
 }
 
-static void tell(const char *id, int priority, uint32_t number, const Lu__Result *r,
-                 const char *text)
+static void tell(const char *id, int priority, uint32_t number, const Lu__Result *r, char *text)
 {
+    /* Behind a newline there would be another field. */
+    for (char *c = text; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
     if (to_journal(id, priority, text, number, r))
         return;
     openlog("xen-liveupdate", LOG_PID, LOG_DAEMON);
