@@ -33,6 +33,7 @@ static const char id_failed[] = "4f13d1fe1a614084bd6e2f3ff25a447f";
 static const char id_lost[] = "4ac54396285e4ad9a0fcc2ccf153fd87";
 static const char id_not_known[] = "1534b03ff7fe4318975916c00cbf350d";
 static const char id_rehearsed[] = "a919c3a347cf4926a5ca6184379d5b5a";
+static const char id_crash_kernel[] = "387da35ee4fd4ab59dc926fe1c6f4771";
 
 struct message {
     char *text;
@@ -126,6 +127,13 @@ void notify_end(const Lu__Begin *begin, const Lu__End *end)
     tell(how[end->outcome].id, how[end->outcome].priority, begin->id, end->result, text);
 }
 
+void notify_crash_kernel(uint32_t id)
+{
+    char text[] = "the crash kernel is not armed since the live update: load it again";
+
+    tell(id_crash_kernel, LOG_WARNING, id, NULL, text);
+}
+
 /* ---- metrics ---- */
 
 static void gauge(FILE *f, const char *name, const char *help, double value)
@@ -161,6 +169,8 @@ static void write_metrics(FILE *f, const struct xenlu_status *s, const struct jo
     gauge(f, "staged", "1 if a target is staged.", s->staged);
     gauge(f, "region_bytes", "Memory set aside for targets.", s->region_size);
     gauge(f, "crash_kernel_armed", "1 if a crash kernel is loaded.", s->crash_loaded);
+    gauge(f, "crash_kernel_lost", "1 if one was loaded before the last update and is not since.",
+          journal_lost_crash_kernel(j, s));
     outcome_gauge(f, last);
     if (last)
         gauge(f, "last_begin_timestamp_seconds", "When the last update began.",

@@ -1526,6 +1526,23 @@ static void test_log(void)
     CU_ASSERT_EQUAL(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
     b->plan->kind = LU__KIND__UPDATE;
 
+    /* Who had asked for the update was ended: its hooks have not loaded the crash kernel again. */
+    for (int loaded = 0; loaded < 2; loaded++) {
+        fresh(2);
+        fake.crash_loaded = true;
+        begin_and_forget(LU__KIND__UPDATE);
+        fake.query.generation = fake.result.generation = 1;
+        fake.result.state = XEN_LIVEUPDATE_STATE_done;
+        fake.crash_loaded = loaded;
+        CU_ASSERT_EQUAL(completed("done"), LU__OUTCOME__DONE);
+        CU_ASSERT(recv(fd, text, sizeof(text), MSG_DONTWAIT) > 0);
+        n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+        text[n > 0 ? n : 0] = '\0';
+        CU_ASSERT_EQUAL(n < 0, loaded);
+        CU_ASSERT_EQUAL(!!strstr(text, "MESSAGE_ID=387da35ee4fd4ab59dc926fe1c6f4771\nPRIORITY=4\n"),
+                        !loaded);
+    }
+
     /* What Xen says is a value, whatever is in it. */
     strcpy(b->before->host->version, "4\nA=1");
     notify_begin(b);
