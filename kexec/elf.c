@@ -4,6 +4,9 @@
  *
  * Xen's build ends in a 32-bit ELF with one PT_LOAD and one PT_NOTE inside of it
  * (arch/x86/boot/mkelf32.c); several PT_LOADs are read as well.
+ *
+ * With libelf it would be as long: but for the ends of headers and notes it leaves to its caller
+ * what is checked here, and its pointers into a file that is in memory need not be aligned.
  */
 
 #include <elf.h>

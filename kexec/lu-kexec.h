@@ -81,9 +81,6 @@ struct lu_file {
 };
 
 enum lu_kexec_error lu_file_read(struct lu_file *file, const char *path, struct lu_kexec_why *why);
-/* The same for a file that is in memory; copies what it keeps. */
-enum lu_kexec_error lu_file_unpack(struct lu_file *file, const void *data, size_t size,
-                                   struct lu_kexec_why *why);
 void lu_file_free(struct lu_file *file);
 
 /* ---- what a target says about itself (elf.c, multiboot2.c) ---- */

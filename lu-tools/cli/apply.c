@@ -325,7 +325,9 @@ static void run_last_hooks(struct cli *c, struct attempt_data *d)
     if (!d->hooks_began)
         return;
     outcome_facts(c, d);
+    crash_kernel_facts(c, d->before, &d->facts);
     run_post_hooks(c, d->outcome == DONE ? "post-apply" : "on-failure", &d->facts);
+    tell_crash_kernel(c, &d->journal, d->before, d->id);
 }
 
 /* ---- the attempt ---- */

@@ -122,6 +122,14 @@ int check_hooks(struct cli *c);
 int run_pre_hooks(struct cli *c, const char *occasion, const struct facts *f);
 /* Hooks behind the event: all are run, and what is wrong with one is a warning. */
 void run_post_hooks(struct cli *c, const char *occasion, const struct facts *f);
+/* Facts for hooks behind the event; @before may be NULL: nothing has happened. */
+void crash_kernel_facts(struct cli *c, const Lu__Manifest *before, struct facts *f);
+/*
+ * Behind those hooks: was a crash kernel loaded @before attempt @id, and is it now?  A warning if it is not, in the
+ * system's log as well.
+ */
+void tell_crash_kernel(struct cli *c, const struct journal *j, const Lu__Manifest *before,
+                       uint32_t id);
 /* Asks every resource; refusals go to @to as text.  EXIT_DONE if there are none. */
 int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names);
 Lu__Target *target_message(const char *path, const struct xenlu_target *t);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What several verbs do: signals, the journal, manifests, hooks, metrics, the check.
+ * What several verbs do: signals, the journal, manifests, hooks, metrics, the crash kernel, the check.
  */
 
 #include <errno.h>
@@ -144,6 +144,7 @@ void base_facts(struct cli *c, struct facts *f)
     facts_add(f, "CHANGESET", "%s", s.changeset);
     facts_add(f, "GENERATION", "%u", s.generation);
     facts_add(f, "STAGED", "%u", s.staged);
+    facts_add(f, "CRASH_KERNEL", "%u", s.crash_loaded);
 }
 
 static void first_problem(const char *text, void *data)
@@ -191,6 +192,45 @@ int run_pre_hooks(struct cli *c, const char *occasion, const struct facts *f)
 void run_post_hooks(struct cli *c, const char *occasion, const struct facts *f)
 {
     hooks_run(occasion, f, &(struct hooks_how){.problem = warn_problem, .data = c});
+}
+
+/* ---- the crash kernel ---- */
+
+/* An update drops it. */
+static bool has_lost_crash_kernel(const Lu__Manifest *before, const struct xenlu_status *s)
+{
+    return before->host->crash_kernel && !s->crash_loaded &&
+           s->generation != before->host->generation;
+}
+
+void crash_kernel_facts(struct cli *c, const Lu__Manifest *before, struct facts *f)
+{
+    struct xenlu_status s;
+
+    facts_add(f, "CRASH_KERNEL_LOST", "%u",
+              before && !xenlu_get_status(c->lu, &s, NULL) && has_lost_crash_kernel(before, &s));
+}
+
+void tell_crash_kernel(struct cli *c, const struct journal *j, const Lu__Manifest *before,
+                       uint32_t id)
+{
+    struct xenlu_status s;
+
+    if (!before || xenlu_get_status(c->lu, &s, NULL))
+        return;
+    json_object_set_new(c->out, "crash_kernel",
+                        json_pack("{s:b,s:b}", "before", before->host->crash_kernel, "after",
+                                  s.crash_loaded));
+    if (!before->host->crash_kernel || s.generation == before->host->generation)
+        return;
+    update_metrics(c, j);
+    if (!has_lost_crash_kernel(before, &s)) {
+        say(c, "crash kernel: armed again\n");
+        return;
+    }
+    notify_crash_kernel(id);
+    warn(c, "the crash kernel that was armed before the update is not any more: until it is loaded "
+            "again (kdump-config load, or kexec -p) no crash is caught");
 }
 
 /* ---- check ---- */

@@ -189,8 +189,8 @@ static void tell_staged(struct cli *c, const struct xenlu_status *s)
     lu__staged__free_unpacked(staged, NULL);
 }
 
-/* The last update, in a line. */
-static void tell_last(struct cli *c)
+/* The last update, in a line; with @s also what is not as it was before, and the metrics anew. */
+static void tell_last(struct cli *c, const struct xenlu_status *s)
 {
     const struct attempt *a;
     struct journal j;
@@ -204,6 +204,10 @@ static void tell_last(struct cli *c)
         format_time(when, sizeof(when), a->begin->time_ns);
         say(c, "last update: %u, %s: %s\n", a->begin->id, when, journal_outcome(a));
     }
+    if (s && journal_lost_crash_kernel(&j, s))
+        say(c, "crash kernel before the update: armed (load it again)\n");
+    if (s && !c->dry_run)
+        update_metrics(c, &j);
     journal_close(&j);
 }
 
@@ -217,7 +221,7 @@ int verb_status(struct cli *c)
     json_object_set_new(c->out, "status", json_status(&status));
     print_status(c, &status);
     tell_staged(c, &status);
-    tell_last(c);
+    tell_last(c, &status);
 
     return EXIT_DONE;
 }
@@ -246,7 +250,7 @@ int verb_result(struct cli *c)
         return complain(c, &err);
     json_object_set_new(c->out, "result", json_result(&result));
     print_result(c, &result);
-    tell_last(c);
+    tell_last(c, NULL);
 
     return EXIT_DONE;
 }

@@ -136,6 +136,19 @@ static void add_survivors(Lu__End *end, const Lu__Begin *begin, Lu__Manifest *no
     }
 }
 
+/* Who came before is of the generation before; a host that has booted begins with 0 again. */
+bool journal_lost_crash_kernel(const struct journal *j, const struct xenlu_status *s)
+{
+    for (size_t i = j->nr_attempts; i-- > 0;) {
+        const Lu__Begin *b = j->attempts[i].begin;
+
+        if (b->plan->kind == LU__KIND__UPDATE && b->before->host->generation + 1 == s->generation)
+            return b->before->host->crash_kernel && !s->crash_loaded;
+    }
+
+    return false;
+}
+
 int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why)
 {
     Lu__Manifest *now = NULL;
@@ -164,8 +177,13 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
         if (end->outcome == LU__OUTCOME__DONE)
             add_survivors(end, begin, now);
         rc = journal_end(j, end, why);
-        if (!rc)
-            notify_end(begin, end);
+        if (rc)
+            break;
+        notify_end(begin, end);
+        /* Nobody was there to run the hooks that would have loaded it again. */
+        if ((end->outcome == LU__OUTCOME__DONE || end->outcome == LU__OUTCOME__LOST) &&
+            begin->before->host->crash_kernel && !status.crash_loaded)
+            notify_crash_kernel(begin->id);
     }
     if (now)
         lu__manifest__free_unpacked(now, NULL);

@@ -7,6 +7,8 @@
  *
  * Which files are hooks is run-parts' rule, whom they may belong to is sshd's.  A file
  * that looks like a hook and would not be run is a problem: somebody relies on it.
+ * (run-parts itself leaves such a file out without a word, runs what anybody may
+ * write to, and neither ends a hook that hangs nor the one that runs when it is ended.)
  */
 
 #include <ctype.h>

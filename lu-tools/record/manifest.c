@@ -73,6 +73,7 @@ static int take_host(Lu__Manifest *m, const struct xenlu_status *s, const struct
     h->needed_pages = inv->needed_pages;
     h->kernel = record_text(uname(&name) ? "" : name.release);
     h->boot_ns = inv->boot_ns;
+    h->crash_kernel = s->crash_loaded;
 
     return 0;
 }

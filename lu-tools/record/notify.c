@@ -4,6 +4,9 @@
  *
  * Messages go to systemd's journal in its native protocol (a datagram of
  * "FIELD=value" lines), with an id that never changes; without a journal to syslog.
+ *
+ * Not by sd_journal_send(): without a journal it says that all is well, and it waits for one
+ * that takes no more; an update must not be held up by its log.
  */
 
 #include <errno.h>
@@ -30,6 +33,7 @@ static const char id_failed[] = "4f13d1fe1a614084bd6e2f3ff25a447f";
 static const char id_lost[] = "4ac54396285e4ad9a0fcc2ccf153fd87";
 static const char id_not_known[] = "1534b03ff7fe4318975916c00cbf350d";
 static const char id_rehearsed[] = "a919c3a347cf4926a5ca6184379d5b5a";
+static const char id_crash_kernel[] = "387da35ee4fd4ab59dc926fe1c6f4771";
 
 struct message {
     char *text;
@@ -37,7 +41,7 @@ struct message {
     FILE *to;
 };
 
-/* Values have no newline: they are made here. */
+/* False: there is no journal.  No value has a newline. */
 static bool to_journal(const char *id, int priority, const char *text, uint32_t number,
                        const Lu__Result *r)
 {
@@ -64,6 +68,9 @@ static bool to_journal(const char *id, int priority, const char *text, uint32_t 
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     sent = fd >= 0 && sendto(fd, m.text, m.size, MSG_NOSIGNAL | MSG_DONTWAIT,
                              (struct sockaddr *)&address, sizeof(address)) >= 0;
+    /* It takes no more, and syslog(3), whose socket is the journal's as well, would wait for it. */
+    if (fd >= 0 && !sent && errno == EAGAIN)
+        sent = true;
     if (fd >= 0)
         close(fd);
     free(m.text);
@@ -71,9 +78,12 @@ static bool to_journal(const char *id, int priority, const char *text, uint32_t 
     return sent;
 }
 
-static void tell(const char *id, int priority, uint32_t number, const Lu__Result *r,
-                 const char *text)
+static void tell(const char *id, int priority, uint32_t number, const Lu__Result *r, char *text)
 {
+    /* Behind a newline there would be another field. */
+    for (char *c = text; *c; c++)
+        if (*c == '\n')
+            *c = ' ';
     if (to_journal(id, priority, text, number, r))
         return;
     openlog("xen-liveupdate", LOG_PID, LOG_DAEMON);
@@ -117,6 +127,13 @@ void notify_end(const Lu__Begin *begin, const Lu__End *end)
     tell(how[end->outcome].id, how[end->outcome].priority, begin->id, end->result, text);
 }
 
+void notify_crash_kernel(uint32_t id)
+{
+    char text[] = "the crash kernel is not armed since the live update: load it again";
+
+    tell(id_crash_kernel, LOG_WARNING, id, NULL, text);
+}
+
 /* ---- metrics ---- */
 
 static void gauge(FILE *f, const char *name, const char *help, double value)
@@ -152,6 +169,8 @@ static void write_metrics(FILE *f, const struct xenlu_status *s, const struct jo
     gauge(f, "staged", "1 if a target is staged.", s->staged);
     gauge(f, "region_bytes", "Memory set aside for targets.", s->region_size);
     gauge(f, "crash_kernel_armed", "1 if a crash kernel is loaded.", s->crash_loaded);
+    gauge(f, "crash_kernel_lost", "1 if one was loaded before the last update and is not since.",
+          journal_lost_crash_kernel(j, s));
     outcome_gauge(f, last);
     if (last)
         gauge(f, "last_begin_timestamp_seconds", "When the last update began.",

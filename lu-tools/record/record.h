@@ -129,6 +129,8 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
 /* The decision alone: an End, or NULL if it is still under way. */
 Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
                        const struct xenlu_result *r);
+/* Was a crash kernel loaded before the update that the Xen of @s comes from, and is none now? */
+bool journal_lost_crash_kernel(const struct journal *j, const struct xenlu_status *s);
 
 /* ---- staged.c ---- */
 
@@ -192,6 +194,8 @@ unsigned int hooks_check(const char *occasion, const struct hooks_how *how);
 /* To the system's log, with an id that never changes. */
 void notify_begin(const Lu__Begin *begin);
 void notify_end(const Lu__Begin *begin, const Lu__End *end);
+/* Of update @id: the crash kernel that was loaded before it is not loaded any more. */
+void notify_crash_kernel(uint32_t id);
 
 /* Metrics for node_exporter, if there is a directory for them. */
 int metrics_write(const struct xenlu_status *s, const struct journal *j, struct record_why *why);

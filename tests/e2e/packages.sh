@@ -19,6 +19,7 @@ before() {
     done
     check "the boot entry sets memory aside" boot_entry
     check "the hooks' directories are there" test -d /etc/xen/liveupdate.d/pre-apply
+    check "the hook for the crash kernel is there" test -x /etc/xen/liveupdate.d/post-apply/10-crash-kernel
     check "the manual is there" test -e /usr/share/man/man8/xen-liveupdate.8.gz
     check "guests are left alone while an update is under way" left_alone
 }

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "lu-kexec.h"
 
@@ -50,12 +52,31 @@ static void lay_out(const struct lu_file *file, const struct lu_target *t)
     lu_plan_free(&plan);
 }
 
+/* The file is nowhere but in memory. */
+static enum lu_kexec_error read_back(struct lu_file *file, const uint8_t *data, size_t size,
+                                     struct lu_kexec_why *why)
+{
+    int fd = memfd_create("target", MFD_CLOEXEC);
+    enum lu_kexec_error error;
+    char path[32];
+
+    expect(fd >= 0 && write(fd, data, size) == (ssize_t)size, "no file for the input");
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    error = lu_file_read(file, path, why);
+    close(fd);
+    /* Of the exact size, so that the sanitizer sees a look behind the end. */
+    if (!error)
+        file->data = realloc(file->data, file->size ? file->size : 1);
+
+    return error;
+}
+
 static void take(const uint8_t *data, size_t size)
 {
     struct lu_kexec_why why = {0};
     struct lu_target t;
     struct lu_file file;
-    enum lu_kexec_error error = lu_file_unpack(&file, data, size, &why);
+    enum lu_kexec_error error = read_back(&file, data, size, &why);
 
     if (!error) {
         error = lu_target_parse(&t, file.data, file.size, &why);
@@ -85,7 +106,6 @@ static void seal(uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    /* Of the exact size, so that the sanitizer sees a look behind the end. */
     uint8_t *copy = malloc(size ? size : 1);
 
     memcpy(copy, data, size);

@@ -1055,6 +1055,104 @@ static void last_hooks(void)
     CU_ASSERT_EQUAL(json_array_size(at("warnings")), 2);
 }
 
+/* ---- the crash kernel ---- */
+
+/* What a hook has loaded is loaded. */
+static int look_for_loaded(void)
+{
+    if (!access("loaded", F_OK))
+        fake.crash_loaded = true;
+
+    return 0;
+}
+
+static void ready_with_crash_kernel(void)
+{
+    ready_with_hooks(NULL);
+    unlink("loaded");
+    fake.crash_loaded = true;
+    write_hook("pre-apply", "$XEN_LIVEUPDATE_CRASH_KERNEL$XEN_LIVEUPDATE_CRASH_KERNEL_LOST", 0);
+    write_hook("post-apply", "$XEN_LIVEUPDATE_CRASH_KERNEL_LOST", 0);
+    write_hook("on-failure", "$XEN_LIVEUPDATE_CRASH_KERNEL_LOST", 0);
+}
+
+static bool metric_is(const char *name, int value)
+{
+    char text[8192], wanted[64];
+
+    read_text("metrics/xen_liveupdate.prom", text, sizeof(text));
+    snprintf(wanted, sizeof(wanted), "\nxen_liveupdate_%s %d\n", name, value);
+
+    return strstr(text, wanted);
+}
+
+static void crash_kernel(void)
+{
+    static const char lost[] = "the crash kernel that was armed before the update is not any more";
+
+    /* Loaded before and not after: hooks are told, and everybody behind them. */
+    ready_with_crash_kernel();
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_TRUE(json_is_true(at("crash_kernel.before")));
+    CU_ASSERT_TRUE(json_is_false(at("crash_kernel.after")));
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), lost));
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1\npost-apply 1\n"));
+    CU_ASSERT_TRUE(metric_is("crash_kernel_lost", 1));
+    CU_ASSERT_EQUAL(CALL("status"), 0);
+    CU_ASSERT_TRUE(says("crash kernel: not armed\n"));
+    CU_ASSERT_TRUE(says("crash kernel before the update: armed (load it again)\n"));
+    CU_ASSERT_TRUE(last_is("done"));
+    CU_ASSERT_TRUE(json_is_true(at("attempts.0.begin.before.host.crash_kernel")));
+    /* An attempt that has come to nothing is not the one that it was lost in. */
+    fake.query.staged = 1;
+    remember("4.17.7-newer", "");
+    fake.fails = true;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
+    CU_ASSERT_TRUE(json_is_false(at("crash_kernel.before")));
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 0);
+    CU_ASSERT_EQUAL(CALL("status"), 0);
+    CU_ASSERT_TRUE(says("crash kernel before the update: armed"));
+    /* The operator loads it. */
+    fake.crash_loaded = true;
+    CU_ASSERT_EQUAL(CALL("-n", "status"), 0);
+    CU_ASSERT_TRUE(metric_is("crash_kernel_lost", 1));
+    CU_ASSERT_EQUAL(CALL("status"), 0);
+    CU_ASSERT_PTR_NULL(strstr(out, "before the update"));
+    CU_ASSERT_TRUE(metric_is("crash_kernel_lost", 0) && metric_is("crash_kernel_armed", 1));
+
+    /* A hook loads it. */
+    ready_with_crash_kernel();
+    fake.on_call = look_for_loaded;
+    write_command_hook("post-apply", "$XEN_LIVEUPDATE_CRASH_KERNEL_LOST", "touch loaded");
+    CU_ASSERT_EQUAL(CALL("apply"), 0);
+    CU_ASSERT_TRUE(says("crash kernel: armed again\n"));
+    CU_ASSERT_STRING_EQUAL(err, "");
+    CU_ASSERT_TRUE(metric_is("crash_kernel_lost", 0) && metric_is("crash_kernel_armed", 1));
+
+    /* It is lost as well if something else is. */
+    ready_with_crash_kernel();
+    fake.on_stage = lose_one;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 6);
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1\non-failure 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), lost));
+
+    /* Nothing has happened to it; none was loaded. */
+    ready_with_crash_kernel();
+    fake.fails = true;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 4);
+    CU_ASSERT_TRUE(json_is_true(at("crash_kernel.after")));
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 0);
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1\non-failure 0\n"));
+    ready_with_crash_kernel();
+    fake.crash_loaded = false;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_TRUE(json_is_false(at("crash_kernel.before")));
+    CU_ASSERT_EQUAL(json_array_size(at("warnings")), 0);
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 0\npost-apply 0\n"));
+    CU_ASSERT_TRUE(metric_is("crash_kernel_lost", 0));
+}
+
 /* A hook that would not be run refuses before anything has begun, or is told at once. */
 static void bad_hooks(void)
 {
@@ -1395,6 +1493,7 @@ int main(void)
         {"one at a time", alone},
         {"what was approved", approved},
         {"what follows pre-apply", last_hooks},
+        {"the crash kernel", crash_kernel},
         {"hooks that would not be run", bad_hooks},
         {"abort", aborting},
         {"history", history},

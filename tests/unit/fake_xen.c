@@ -215,6 +215,7 @@ static void outcome(bool rehearsal)
         strcpy(fake.version, fake.next_version);
         strcpy(r->to, fake.version);
         fake.query.staged = 0;
+        fake.crash_loaded = false;
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -492,9 +493,25 @@ static size_t gzip(const void *data, size_t size, uint8_t *out, size_t room)
     return z.total_out;
 }
 
+/* A file with these bytes, which is nowhere but in memory. */
+static enum lu_kexec_error unpack(struct lu_file *file, const void *data, size_t size,
+                                  struct lu_kexec_why *why)
+{
+    int fd = memfd_create("archive", MFD_CLOEXEC);
+    enum lu_kexec_error error;
+    char path[32];
+
+    CU_ASSERT_EQUAL_FATAL(write(fd, data, size), (ssize_t)size);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    error = lu_file_read(file, path, why);
+    close(fd);
+
+    return error;
+}
+
 static void archives(void)
 {
-    uint8_t packed[2048];
+    uint8_t packed[4096];
     struct image image;
     struct lu_file file;
     struct lu_kexec_why why;
@@ -503,17 +520,28 @@ static void archives(void)
     image_good(&image);
     size = gzip(image.bytes, IMAGE_SIZE, packed, sizeof(packed));
 
-    CU_ASSERT_EQUAL_FATAL(lu_file_unpack(&file, packed, size, &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL_FATAL(unpack(&file, packed, size, &why), LU_KEXEC_OK);
     CU_ASSERT_EQUAL(file.size, IMAGE_SIZE);
     CU_ASSERT(!memcmp(file.data, image.bytes, IMAGE_SIZE));
     lu_file_free(&file);
 
+    /* Several in one, as pigz and cat make them, and what is no archive behind it. */
+    memcpy(packed + size, packed, size);
+    memcpy(packed + 2 * size, "garbage", 7);
+    CU_ASSERT_EQUAL_FATAL(unpack(&file, packed, 2 * size + 7, &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(file.size, 2 * IMAGE_SIZE);
+    CU_ASSERT(!memcmp(file.data + IMAGE_SIZE, image.bytes, IMAGE_SIZE));
+    lu_file_free(&file);
+    CU_ASSERT_EQUAL(unpack(&file, packed, 2 * size - 1, &why), LU_KEXEC_TRUNCATED);
+    CU_ASSERT_PTR_NULL(file.data);
+
     for (size_t n = 2; n < size; n++)
-        CU_ASSERT_EQUAL(lu_file_unpack(&file, packed, n, &why), LU_KEXEC_TRUNCATED);
+        CU_ASSERT_EQUAL(unpack(&file, packed, n, &why), LU_KEXEC_TRUNCATED);
 
     /* The checksum at the end is right no more. */
     packed[size - 5] ^= 1;
-    CU_ASSERT_EQUAL(lu_file_unpack(&file, packed, size, &why), LU_KEXEC_BAD_ARCHIVE);
+    CU_ASSERT_EQUAL(unpack(&file, packed, size, &why), LU_KEXEC_BAD_ARCHIVE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "is damaged: "));
 }
 
 /* No Xen is that large, however small it is when packed. */
@@ -531,7 +559,7 @@ static void large_archive(void)
         CU_ASSERT_EQUAL_FATAL(deflate(&z, i < 256 ? Z_NO_FLUSH : Z_FINISH),
                               i < 256 ? Z_OK : Z_STREAM_END);
     }
-    CU_ASSERT_EQUAL(lu_file_unpack(&file, packed, z.total_out, &why), LU_KEXEC_BAD_ARCHIVE);
+    CU_ASSERT_EQUAL(unpack(&file, packed, z.total_out, &why), LU_KEXEC_BAD_ARCHIVE);
     CU_ASSERT_PTR_NULL(file.data);
     deflateEnd(&z);
 }

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -1455,6 +1456,15 @@ static void test_metrics(void)
 
 /* ---- the system's log ---- */
 
+static unsigned int syslogs;
+
+/* In the place of libc's. */
+void syslog(int priority, const char *format, ...)
+{
+    (void)priority, (void)format;
+    syslogs++;
+}
+
 /* The message that a socket in the place of systemd's gets. */
 static void logged(int fd, Lu__Kind kind, Lu__Outcome outcome, char *text, size_t size)
 {
@@ -1482,12 +1492,13 @@ static void test_log(void)
         {LU__OUTCOME__NOT_KNOWN, "1534b03ff7fe4318975916c00cbf350d", "4"},
     };
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
-    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0), writer = socket(AF_UNIX, SOCK_DGRAM, 0);
     char text[1024], wanted[512];
     Lu__Begin *b;
     ssize_t n;
 
     fresh(2);
+    syslogs = 0;
     CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         Lu__End end = {.outcome = cases[i].outcome};
@@ -1513,8 +1524,47 @@ static void test_log(void)
     b->plan->kind = LU__KIND__REHEARSAL;
     notify_begin(b);
     CU_ASSERT_EQUAL(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
-    lu__begin__free_unpacked(b, NULL);
+    b->plan->kind = LU__KIND__UPDATE;
+
+    /* Who had asked for the update was ended: its hooks have not loaded the crash kernel again. */
+    for (int loaded = 0; loaded < 2; loaded++) {
+        fresh(2);
+        fake.crash_loaded = true;
+        begin_and_forget(LU__KIND__UPDATE);
+        fake.query.generation = fake.result.generation = 1;
+        fake.result.state = XEN_LIVEUPDATE_STATE_done;
+        fake.crash_loaded = loaded;
+        CU_ASSERT_EQUAL(completed("done"), LU__OUTCOME__DONE);
+        CU_ASSERT(recv(fd, text, sizeof(text), MSG_DONTWAIT) > 0);
+        n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+        text[n > 0 ? n : 0] = '\0';
+        CU_ASSERT_EQUAL(n < 0, loaded);
+        CU_ASSERT_EQUAL(!!strstr(text, "MESSAGE_ID=387da35ee4fd4ab59dc926fe1c6f4771\nPRIORITY=4\n"),
+                        !loaded);
+    }
+
+    /* What Xen says is a value, whatever is in it. */
+    strcpy(b->before->host->version, "4\nA=1");
+    notify_begin(b);
+    n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+    text[n > 0 ? n : 0] = '\0';
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "of Xen 4 A=1 begins"));
+
+    /* A journal that takes no more holds nobody up; without one it is told to syslog. */
+    CU_ASSERT_EQUAL(syslogs, 0);
+    for (int i = 0; i < 10000 && n >= 0; i++)
+        n = sendto(writer, "X=1\n", 4, MSG_DONTWAIT, (struct sockaddr *)&address, sizeof(address));
+    CU_ASSERT_EQUAL_FATAL(n, -1);
+    notify_begin(b);
+    CU_ASSERT_EQUAL(syslogs, 0);
     close(fd);
+    notify_begin(b);
+    CU_ASSERT_EQUAL(syslogs, 1);
+    unlink(JOURNAL_SOCKET);
+    notify_begin(b);
+    CU_ASSERT_EQUAL(syslogs, 2);
+    lu__begin__free_unpacked(b, NULL);
+    close(writer);
 }
 
 static void test_json(void)

@@ -76,6 +76,24 @@ if command -v systemd-analyze >/dev/null; then
         fail "systemd does not take the unit"
 fi
 
+# The hook for the crash kernel calls kdump-tools, if they are there, and only if one was lost; apply takes it for a hook.
+hook=$top/lu-tools/hooks/crash-kernel
+bin=$out/bin
+mkdir -p "$bin" "$out/none"
+printf '#!/bin/sh\necho "$0 $*" >>"%s/called"; exit 3\n' "$out" >"$bin/kdump-config"
+chmod 755 "$bin/kdump-config"
+# hook LOST DIR: its exit code.
+crash_hook() { rc=0; XEN_LIVEUPDATE_CRASH_KERNEL_LOST=$1 PATH=$2 /bin/sh "$hook" || rc=$?; echo $rc; }
+[ "$(crash_hook 0 "$bin") $(crash_hook "" "$bin") $(crash_hook 1 "$out/none")" = "0 0 0" ] ||
+    fail "the hook for the crash kernel fails where it has nothing to do"
+[ ! -e "$out/called" ] || fail "the hook loads a crash kernel that was not lost"
+[ "$(crash_hook 1 "$bin")" = 3 ] || fail "the hook does not say that the crash kernel was not loaded"
+[ "$(cat "$out/called")" = "$bin/kdump-config load" ] || fail "the hook does not load the crash kernel"
+make --no-print-directory -s -C "$top/lu-tools" install DESTDIR="$out/root" >/dev/null
+for occasion in post-apply on-failure; do
+    [ -x "$out/root/etc/xen/liveupdate.d/$occasion/10-crash-kernel" ] || fail "the hook is not installed in $occasion"
+done
+
 # JSON that the tool prints without Xen, and the schemas themselves.
 XEN_LIVEUPDATE_DIR=$out "$tool" -j history >"$out/history.json"
 XEN_LIVEUPDATE_DIR=$out "$tool" -j inspect "$top/format/golden/stream-1.bin" >"$out/inspect.json"
