@@ -34,7 +34,8 @@ static int update(struct xenlu *lu, const char *path)
     struct xenlu_error err;
     unsigned int nr;
 
-    if (xenlu_stage(lu, path, NULL, NULL, &err) || xenlu_check(lu, &refusals, &nr, &err))
+    if (xenlu_stage(lu, path, NULL, NULL, 0, &err) ||
+        xenlu_check(lu, &refusals, sizeof(*refusals), &nr, &err))
         return fail(&err);
     for (unsigned int i = 0; i < nr; i++)
         fprintf(stderr, "domain %" PRIu32 ", %s: %s\n", refusals[i].domid, refusals[i].resource,
@@ -44,7 +45,7 @@ static int update(struct xenlu *lu, const char *path)
         return 3;
 
     xenlu_set_progress(lu, tell_phase, NULL);
-    if (xenlu_apply(lu, 60, &result, &err))
+    if (xenlu_apply(lu, 60, &result, sizeof(result), &err))
         return fail(&err);
     printf("%s -> %s, domains stood still for %" PRId64 " ns\n", result.from, result.to,
            result.pause_ns);

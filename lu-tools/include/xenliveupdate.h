@@ -9,8 +9,8 @@
  *     struct xenlu_result result;
  *
  *     if (xenlu_open(&lu, &err) ||
- *         xenlu_stage(lu, "/boot/xen-4.17.6.gz", NULL, NULL, &err) ||
- *         xenlu_apply(lu, 60, &result, &err))
+ *         xenlu_stage(lu, "/boot/xen-4.17.6.gz", NULL, NULL, 0, &err) ||
+ *         xenlu_apply(lu, 60, &result, sizeof(result), &err))
  *             fprintf(stderr, "%s\n", err.message);
  *     xenlu_close(lu);
  *
@@ -23,8 +23,11 @@
  * at a time, and not for a child after fork().  All of it is for root in the
  * hardware domain (dom0).
  *
- * Stable: within one major version of the library functions and structures only
- * grow at their end; structures are filled by the library, never by the caller.
+ * Stable from version 1.0 on: a program runs with every library of the major version that it
+ * was built for.  What there is stays as it is; a structure grows at its end only, and a
+ * function that fills one is told how long the caller's is (size = sizeof): a shorter one
+ * gets what fits, and in a longer one what this library does not know is 0.  The two exceptions
+ * never grow: struct xenlu_error, and structures inside others.
  */
 #ifndef XENLIVEUPDATE_H
 #define XENLIVEUPDATE_H
@@ -36,6 +39,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- version ---- */
+
+#define XENLU_VERSION_MAJOR 0
+#define XENLU_VERSION_MINOR 1
+#define XENLU_VERSION       (XENLU_VERSION_MAJOR << 16 | XENLU_VERSION_MINOR)
+
+/* XENLU_VERSION of the library that runs; the macros are of the one that was compiled for. */
+uint32_t xenlu_version(void);
 
 /* ---- errors ---- */
 
@@ -87,6 +99,7 @@ struct xenlu_error {
     uint64_t size_needed; /* XENLU_REGION_TOO_SMALL: bytes of the whole region, else 0 */
     char message[512];    /* what and why: one sentence */
     char advice[256];     /* what to do about it, may be "" */
+    uint64_t reserved[4]; /* 0 */
 };
 
 #define XENLU_NO_DOMAIN UINT32_MAX
@@ -123,12 +136,13 @@ struct xenlu_status {
     bool can_fault;    /* a debug build: xenlu_set_fault() works */
     bool crash_loaded; /* a crash kernel is armed; it has to be loaded again after an update */
     uint32_t phase;    /* of the update under way; xenlu_phase_name() */
+    uint32_t reserved; /* 0 */
     char build_id[72]; /* of the running Xen, hexadecimal, "": none */
     char command_line[1024];
 };
 
 /* XENLU_NOT_DOM0, XENLU_UNSUPPORTED. */
-enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status,
+enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status, size_t size,
                                  struct xenlu_error *err);
 
 /* Phases are numbered from 0 (idle) on; NULL behind the last. */
@@ -160,16 +174,16 @@ struct xenlu_domain {
     uint64_t pages;     /* of 4 KiB */
     uint64_t max_pages;
     uint8_t handle[16]; /* UUID */
-    uint64_t reserved[4];
 };
 
 /*
  * All domains, in the order of their numbers: to be compared after an update, by
  * whichever Xen runs then.  *domains is the caller's to free(); it has
- * inventory->nr_domains entries.  XENLU_UNSUPPORTED.
+ * inventory->nr_domains entries of @domain_size bytes.  XENLU_UNSUPPORTED.
  */
 enum xenlu_code xenlu_get_inventory(struct xenlu *lu, struct xenlu_inventory *inventory,
-                                    struct xenlu_domain **domains, struct xenlu_error *err);
+                                    size_t size, struct xenlu_domain **domains, size_t domain_size,
+                                    struct xenlu_error *err);
 
 /* ---- the target ---- */
 
@@ -193,19 +207,20 @@ struct xenlu_target {
 
 /*
  * Can the Xen in file @path follow the running one?  Changes nothing.  @append:
- * options to be added to its command line, NULL: none.  @target may be NULL.
+ * options to be added to its command line, NULL: none.  @target may be NULL (@size 0).
  * Errors: those of "The target" and "The region" above; XENLU_SYSTEM if the file
  * cannot be read.
  */
 enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const char *append,
-                                   struct xenlu_target *target, struct xenlu_error *err);
+                                   struct xenlu_target *target, size_t size,
+                                   struct xenlu_error *err);
 
 /*
  * The same, and loads it.  Has no effect on domains and replaces what was staged
  * before; after an error what was staged before still is.  Also XENLU_BUSY.
  */
 enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
-                            struct xenlu_target *target, struct xenlu_error *err);
+                            struct xenlu_target *target, size_t size, struct xenlu_error *err);
 
 /* XENLU_NOT_STAGED, XENLU_BUSY. */
 enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err);
@@ -222,10 +237,10 @@ struct xenlu_refusal {
 /*
  * Asks every resource of every domain whether it can be carried, while domains
  * run.  Returns XENLU_OK whatever the answers are; *nr == 0: an update would go
- * ahead.  *refusals is the caller's to free().  XENLU_BUSY.
+ * ahead.  *refusals is the caller's to free(): *nr of @size bytes.  XENLU_BUSY.
  */
-enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, unsigned int *nr,
-                            struct xenlu_error *err);
+enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, size_t size,
+                            unsigned int *nr, struct xenlu_error *err);
 
 enum xenlu_state {
     XENLU_STATE_NONE = 0, /* no attempt yet */
@@ -261,7 +276,7 @@ struct xenlu_result {
 };
 
 /* What became of the last attempt. */
-enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result,
+enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result, size_t size,
                                  struct xenlu_error *err);
 
 /*
@@ -279,14 +294,14 @@ enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result,
  * refuses to apply a target that it has not staged itself.
  */
 enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                            struct xenlu_error *err);
+                            size_t size, struct xenlu_error *err);
 
 /*
  * Everything but the jump: pauses, saves, verifies, and lets domains go on.
  * Needs no target.  As xenlu_apply() else; also XENLU_UNSUPPORTED.
  */
 enum xenlu_code xenlu_rehearse(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                               struct xenlu_error *err);
+                               size_t size, struct xenlu_error *err);
 
 /*
  * Calls @progress again and again (every 20 ms, when domains run) while
@@ -310,7 +325,7 @@ enum xenlu_code xenlu_read_stream(struct xenlu *lu, void **buf, size_t *size,
 
 struct xenlu_fault {
     uint32_t hit;      /* how often the point that was set before has been hit */
-    bool exists;       /* the point asked for can be hit */
+    uint32_t exists;   /* 1: the point asked for can be hit */
     char resource[32]; /* its resource */
 };
 
@@ -319,7 +334,7 @@ struct xenlu_fault {
  * nr_resources) gets its turn.  @phase 0: no fault any more.
  */
 enum xenlu_code xenlu_set_fault(struct xenlu *lu, uint32_t phase, uint32_t resource,
-                                struct xenlu_fault *fault, struct xenlu_error *err);
+                                struct xenlu_fault *fault, size_t size, struct xenlu_error *err);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,9 @@
 
 #include "internal.h"
 
+/* Callers allocate it, and nobody is told its size. */
+_Static_assert(sizeof(struct xenlu_error) == 824, "it never grows");
+
 static const char *const names[] = {
     [XENLU_OK] = "ok",
     [XENLU_NO_MEMORY] = "no-memory",

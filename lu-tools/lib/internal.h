@@ -20,6 +20,11 @@ struct xenlu {
     void *progress_data;
 };
 
+/*
+ * @from, of @from_size bytes, into the caller's structure at @to (NULL: he wants none), which may be
+ * that of an older or a newer header.
+ */
+void xenlu_give(void *to, size_t size, const void *from, size_t from_size);
 /* Fills *err (unless NULL) and returns @code. */
 enum xenlu_code xenlu_fail(struct xenlu_error *err, enum xenlu_code code, int errnum,
                            const char *advice, const char *fmt, ...)

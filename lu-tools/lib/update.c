@@ -42,8 +42,8 @@ static enum xenlu_code check_room(struct xenlu *lu, uint32_t room,
     return code;
 }
 
-enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, unsigned int *nr,
-                            struct xenlu_error *err)
+enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, size_t size,
+                            unsigned int *nr, struct xenlu_error *err)
 {
     struct xen_liveupdate_refusal *list;
     uint32_t room = REFUSALS_ROOM, found;
@@ -63,17 +63,16 @@ enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, u
         while (*nr < found && *nr < room && list[*nr].reason[0])
             ++*nr;
     if (!code && *nr) {
-        *refusals = calloc(*nr, sizeof(**refusals));
+        *refusals = calloc(*nr, size);
         if (!*refusals)
             code = xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory");
     }
     for (unsigned int i = 0; !code && i < *nr; i++) {
-        struct xenlu_refusal *r = &(*refusals)[i];
+        struct xenlu_refusal r = {.domid = list[i].domid, .errnum = list[i].error};
 
-        r->domid = list[i].domid;
-        r->errnum = list[i].error;
-        copy_text(r->resource, sizeof(r->resource), list[i].resource, sizeof(list[i].resource));
-        copy_text(r->reason, sizeof(r->reason), list[i].reason, sizeof(list[i].reason));
+        copy_text(r.resource, sizeof(r.resource), list[i].resource, sizeof(list[i].resource));
+        copy_text(r.reason, sizeof(r.reason), list[i].reason, sizeof(list[i].reason));
+        xenlu_give((char *)*refusals + i * size, size, &r, sizeof(r));
     }
     free(list);
 
@@ -96,7 +95,7 @@ const char *xenlu_state_name(enum xenlu_state state)
 _Static_assert((int)XENLU_STATE_DONE == XEN_LIVEUPDATE_STATE_done, "states");
 _Static_assert(XENLU_NO_DOMAIN == XEN_LIVEUPDATE_NO_DOMAIN, "no domain");
 
-enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)
+static enum xenlu_code get_result(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)
 {
     struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_result};
     const struct xen_liveupdate_result *x = &op.u.result;
@@ -127,6 +126,17 @@ enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *r, struc
     r->nr_vcpus = x->nr_vcpus;
 
     return XENLU_OK;
+}
+
+enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result, size_t size,
+                                 struct xenlu_error *err)
+{
+    struct xenlu_result r;
+    enum xenlu_code code = get_result(lu, &r, err);
+
+    xenlu_give(result, size, &r, sizeof(r));
+
+    return code;
 }
 
 /* ---- execute and wait ---- */
@@ -191,7 +201,7 @@ static enum xenlu_code wait_outcome(struct xenlu *lu, uint32_t before, enum xenl
     for (;;) {
         struct xen_liveupdate_query query;
         /* In this order: what was idle before the result came may be another Xen. */
-        enum xenlu_code code = xenlu_get_result(lu, r, err);
+        enum xenlu_code code = get_result(lu, r, err);
 
         if (!code)
             code = xenlu_query(lu, &query, err);
@@ -203,7 +213,7 @@ static enum xenlu_code wait_outcome(struct xenlu *lu, uint32_t before, enum xenl
 
             /* Once more: the last phase may have ended between the two. */
             if (r->state == wanted && jumped == (wanted == XENLU_STATE_DONE))
-                return xenlu_get_result(lu, r, err);
+                return get_result(lu, r, err);
             if (r->state == XENLU_STATE_FAILED)
                 return attempt_failed(r, err);
         }
@@ -217,13 +227,12 @@ static enum xenlu_code wait_outcome(struct xenlu *lu, uint32_t before, enum xenl
 }
 
 static enum xenlu_code run(struct xenlu *lu, uint32_t op_nr, enum xenlu_state wanted,
-                           unsigned int timeout, struct xenlu_result *result,
-                           struct xenlu_error *err)
+                           unsigned int timeout, void *result, size_t size, struct xenlu_error *err)
 {
     struct xen_liveupdate op = {.op = op_nr};
     struct xen_liveupdate_query query;
     struct xenlu_error why_not;
-    struct xenlu_result own;
+    struct xenlu_result r;
     struct lu_kexec_why why;
     enum xenlu_code code = xenlu_query(lu, &query, err);
 
@@ -243,7 +252,8 @@ static enum xenlu_code run(struct xenlu *lu, uint32_t op_nr, enum xenlu_state wa
         return xenlu_fail_kexec(err, &why);
     }
 
-    code = wait_outcome(lu, query.generation, wanted, timeout, result ? result : &own, &why_not);
+    code = wait_outcome(lu, query.generation, wanted, timeout, &r, &why_not);
+    xenlu_give(result, size, &r, sizeof(r));
     if (code && code != XENLU_FAILED && code != XENLU_TIMEOUT)
         return xenlu_fail(err, XENLU_NOT_KNOWN, why_not.errnum, "ask xen-liveupdate result",
                           "Xen took the attempt, and then did not tell what became of it: %.384s",
@@ -261,15 +271,15 @@ void xenlu_set_progress(struct xenlu *lu, xenlu_progress_fn *progress, void *dat
 }
 
 enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                            struct xenlu_error *err)
+                            size_t size, struct xenlu_error *err)
 {
-    return run(lu, XEN_LIVEUPDATE_execute, XENLU_STATE_DONE, timeout, result, err);
+    return run(lu, XEN_LIVEUPDATE_execute, XENLU_STATE_DONE, timeout, result, size, err);
 }
 
 enum xenlu_code xenlu_rehearse(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                               struct xenlu_error *err)
+                               size_t size, struct xenlu_error *err)
 {
-    return run(lu, XEN_LIVEUPDATE_rehearse, XENLU_STATE_REHEARSED, timeout, result, err);
+    return run(lu, XEN_LIVEUPDATE_rehearse, XENLU_STATE_REHEARSED, timeout, result, size, err);
 }
 
 enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err)
@@ -336,25 +346,24 @@ enum xenlu_code xenlu_read_stream(struct xenlu *lu, void **buf, size_t *size,
 /* ---- faults ---- */
 
 enum xenlu_code xenlu_set_fault(struct xenlu *lu, uint32_t phase, uint32_t resource,
-                                struct xenlu_fault *fault, struct xenlu_error *err)
+                                struct xenlu_fault *fault, size_t size, struct xenlu_error *err)
 {
     struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_fault,
                                 .u.fault = {.phase = phase, .resource = resource}};
+    struct xenlu_fault set = {0};
     struct xenlu_error own;
     enum xenlu_code code = xenlu_op(lu, &op, NULL, 0, &own);
 
-    *fault = (struct xenlu_fault){0};
+    if (!code) {
+        set = (struct xenlu_fault){.hit = op.u.fault.hit, .exists = op.u.fault.exists};
+        copy_text(set.resource, sizeof(set.resource), op.u.fault.name, sizeof(op.u.fault.name));
+    }
+    xenlu_give(fault, size, &set, sizeof(set));
     if (code == XENLU_SYSTEM && own.errnum == EOPNOTSUPP)
         return xenlu_fail(err, XENLU_UNSUPPORTED, EOPNOTSUPP, "use a debug build of Xen",
                           "the running Xen injects no faults");
-    if (code) {
-        if (err)
-            *err = own;
-        return code;
-    }
-    fault->hit = op.u.fault.hit;
-    fault->exists = op.u.fault.exists;
-    copy_text(fault->resource, sizeof(fault->resource), op.u.fault.name, sizeof(op.u.fault.name));
+    if (code && err)
+        *err = own;
 
-    return XENLU_OK;
+    return code;
 }
