@@ -83,13 +83,15 @@ static void progress_done(const struct progress *p)
 
 static enum xenlu_code attempt(struct cli *c, struct attempt_data *d, bool rehearse)
 {
+    struct xenlu_plan plan = {.kind = rehearse ? XENLU_REHEARSAL : XENLU_UPDATE,
+                              .timeout = c->timeout};
     struct progress p = {.c = c, .ended = &d->ended};
     enum xenlu_code code;
 
-    xenlu_set_progress(c->lu, progress, &p);
-    code = (rehearse ? xenlu_rehearse : xenlu_apply)(c->lu, c->timeout, &d->result,
-                                                     sizeof(d->result), &d->err);
-    xenlu_set_progress(c->lu, NULL, NULL);
+    code = xenlu_start(c->lu, &plan, sizeof(plan), &d->err);
+    if (code)
+        return code;
+    code = xenlu_wait(c->lu, progress, &p, &d->result, sizeof(d->result), &d->err);
     progress_done(&p);
 
     return code;

@@ -6,16 +6,18 @@
  *
  *     struct xenlu *lu;
  *     struct xenlu_error err;
+ *     struct xenlu_plan plan = {.kind = XENLU_UPDATE, .timeout = 60};
  *     struct xenlu_result result;
  *
  *     if (xenlu_open(&lu, &err) ||
  *         xenlu_stage(lu, "/boot/xen-4.17.6.gz", NULL, NULL, 0, &err) ||
- *         xenlu_apply(lu, 60, &result, sizeof(result), &err))
+ *         xenlu_start(lu, &plan, sizeof(plan), &err) ||
+ *         xenlu_wait(lu, NULL, NULL, &result, sizeof(result), &err))
  *             fprintf(stderr, "%s\n", err.message);
  *     xenlu_close(lu);
  *
  * The handle stays valid across the update: the calling process is stopped with
- * its domain, wakes up under the new Xen, and xenlu_apply() returns what became
+ * its domain, wakes up under the new Xen, and xenlu_wait() returns what became
  * of it.
  *
  * Every function that can fail returns XENLU_OK (0) or what is wrong, and fills
@@ -90,6 +92,8 @@ enum xenlu_code {
     XENLU_FAILED,    /* tried, undone, domains go on: see the result */
     XENLU_TIMEOUT,   /* no outcome in time; it may still come */
     XENLU_NOT_KNOWN, /* begun, and then Xen could not be asked */
+    XENLU_UNDER_WAY, /* xenlu_poll(): no outcome yet */
+    XENLU_NOT_STARTED,
 };
 
 struct xenlu_error {
@@ -259,7 +263,7 @@ struct xenlu_result {
     uint32_t generation; /* of the Xen that answers */
     uint32_t attempts;   /* of this Xen */
     int errnum;          /* of a failure, else 0 */
-    uint32_t phase;      /* where it failed */
+    uint32_t phase;      /* where it failed, or is */
     uint32_t domid;      /* whose resource failed, XENLU_NO_DOMAIN: none */
     char resource[32];
     char reason[192];
@@ -279,37 +283,48 @@ struct xenlu_result {
 enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result, size_t size,
                                  struct xenlu_error *err);
 
+enum xenlu_kind {
+    XENLU_UPDATE = 1, /* to the staged target */
+    XENLU_REHEARSAL,  /* everything but the jump: pauses, saves, verifies; needs no target */
+};
+
+/* What the caller fills in; what he sets to 0 is not asked for. */
+struct xenlu_plan {
+    uint32_t kind;    /* enum xenlu_kind */
+    uint32_t timeout; /* seconds until it is taken back, if that still can be; 0: none */
+};
+
 /*
- * Updates to the staged target.  Returns when the new Xen runs and has settled,
- * or when the attempt has failed; XENLU_TIMEOUT if neither came to pass within
- * @timeout seconds (0: wait for ever) after it has been taken back if that was
- * still possible.  Does not check first: see xenlu_check().  *result (may be NULL)
- * is filled on success and with XENLU_FAILED.
- * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_FAILED, XENLU_NOT_KNOWN;
- * with all but the last two and XENLU_TIMEOUT nothing has been tried.
+ * Asks Xen for it, and returns: it begins in some milliseconds.  Does not check first: see
+ * xenlu_check().
+ * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_UNSUPPORTED (also: a rehearsal, or
+ * something in @plan that this library does not know); nothing has been tried.
  *
  * What is executed is what was staged last, by whichever program.  Programs that use
  * the library beside xen-liveupdate keep out of its way, and it out of theirs, if they hold
  * its lock from xenlu_stage() to the outcome: flock() of /var/lib/xen/liveupdate/lock.  It
  * refuses to apply a target that it has not staged itself.
  */
-enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                            size_t size, struct xenlu_error *err);
+enum xenlu_code xenlu_start(struct xenlu *lu, const struct xenlu_plan *plan, size_t size,
+                            struct xenlu_error *err);
 
 /*
- * Everything but the jump: pauses, saves, verifies, and lets domains go on.
- * Needs no target.  As xenlu_apply() else; also XENLU_UNSUPPORTED.
+ * What has become of what xenlu_start() began?  To be asked every 20 ms or so, from the caller's
+ * own loop, until it is another answer than XENLU_UNDER_WAY:
+ * XENLU_OK: done, and Xen takes the next attempt; XENLU_FAILED; XENLU_TIMEOUT; XENLU_NOT_KNOWN.
+ * XENLU_NOT_STARTED: there is nothing to ask for.  *result (may be NULL, @size 0) is filled with
+ * the first two, and while it is under way: phase is the one that Xen is in.
  */
-enum xenlu_code xenlu_rehearse(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                               size_t size, struct xenlu_error *err);
+enum xenlu_code xenlu_poll(struct xenlu *lu, struct xenlu_result *result, size_t size,
+                           struct xenlu_error *err);
 
 /*
- * Calls @progress again and again (every 20 ms, when domains run) while
- * xenlu_apply() or xenlu_rehearse() waits, with the phase that Xen is in.  It may
- * call xenlu_abort().  NULL: nobody is called.
+ * xenlu_poll() until there is an outcome.  In between @progress is called with the phase that
+ * Xen is in; it may call xenlu_abort().  NULL: nobody is called.
  */
 typedef void xenlu_progress_fn(struct xenlu *lu, uint32_t phase, void *data);
-void xenlu_set_progress(struct xenlu *lu, xenlu_progress_fn *progress, void *data);
+enum xenlu_code xenlu_wait(struct xenlu *lu, xenlu_progress_fn *progress, void *data,
+                           struct xenlu_result *result, size_t size, struct xenlu_error *err);
 
 /* Takes back an update that has not begun.  XENLU_NOTHING_TO_ABORT; XENLU_BUSY: too late. */
 enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err);

@@ -42,6 +42,8 @@ static const char *const names[] = {
     [XENLU_FAILED] = "failed",
     [XENLU_TIMEOUT] = "timeout",
     [XENLU_NOT_KNOWN] = "not-known",
+    [XENLU_UNDER_WAY] = "under-way",
+    [XENLU_NOT_STARTED] = "not-started",
 };
 
 #define ADVICE_XEN    "take the \"xen\" or \"xen.gz\" of a Xen built with CONFIG_LIVEUPDATE=y"

@@ -16,8 +16,9 @@
 
 struct xenlu {
     struct lu_xen *xen;
-    xenlu_progress_fn *progress; /* NULL: none */
-    void *progress_data;
+    struct xenlu_plan plan; /* of what has been started; kind 0: nothing is under way */
+    uint32_t generation;    /* that has been asked for it */
+    double deadline;        /* s of CLOCK_MONOTONIC */
 };
 
 /*

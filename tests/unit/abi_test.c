@@ -107,9 +107,13 @@ static void test_target(void)
 
 static void test_result(void)
 {
+    NEW(xenlu_plan, plan);
     NEW(xenlu_result, r);
 
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 5, r, sizeof(*r), &err), XENLU_OK);
+    memset(plan, 0, sizeof(*plan));
+    plan->kind = XENLU_REHEARSAL;
+    CU_ASSERT_EQUAL(xenlu_start(lu, plan, sizeof(*plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, r, sizeof(*r), &err), XENLU_OK);
     CU_ASSERT_EQUAL(r->state, XENLU_STATE_REHEARSED);
     CHECK_ADDED(r);
     memset(r, 0xa5, sizeof(*r));
@@ -117,6 +121,13 @@ static void test_result(void)
     CU_ASSERT_EQUAL(r->state, XENLU_STATE_REHEARSED);
     CU_ASSERT_EQUAL(r->nr_vcpus, fake.result.nr_vcpus);
     CHECK_ADDED(r);
+#ifdef NEWER
+    /* What the library does not know it does not pass over. */
+    plan->added[4] = 1;
+    CU_ASSERT_EQUAL(xenlu_start(lu, plan, sizeof(*plan), &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
+#endif
+    free(plan);
     free(r);
 }
 

@@ -1602,6 +1602,15 @@ static void grow(enum fake_stage stage)
         fake.nr_domains = 2;
 }
 
+static enum xenlu_code attempt(enum xenlu_kind kind, unsigned int timeout, struct xenlu_result *r,
+                               struct xenlu_error *err)
+{
+    struct xenlu_plan plan = {.kind = kind, .timeout = timeout};
+    enum xenlu_code code = xenlu_start(lu, &plan, sizeof(plan), err);
+
+    return code ? code : xenlu_wait(lu, see, &seen_phases, r, r ? sizeof(*r) : 0, err);
+}
+
 /* Xen returns at once; the library comes back with the outcome, and when the next attempt could be made. */
 static void test_update(void)
 {
@@ -1613,9 +1622,7 @@ static void test_update(void)
     fresh(1);
     fake.on_stage = grow;
     seen_phases = 0;
-    xenlu_set_progress(lu, see, &seen_phases);
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 5, &r, sizeof(r), &err), XENLU_OK);
-    xenlu_set_progress(lu, NULL, NULL);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, &r, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.stage, FAKE_IDLE);
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 1);
     CU_ASSERT_EQUAL(seen_phases,
@@ -1633,18 +1640,55 @@ static void test_update(void)
 
     /* Without a limit, and once more. */
     fake.query.staged = 1;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 0, NULL, 0, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 0, NULL, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.query.generation, 2);
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 5, &r, sizeof(r), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 5, &r, &err), XENLU_OK);
     CU_ASSERT_EQUAL(r.state, XENLU_STATE_REHEARSED);
     CU_ASSERT_EQUAL(fake.query.generation, 2);
 
     fresh(1);
     fake.fails = true;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 5, &r, sizeof(r), &err), XENLU_FAILED);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, &r, &err), XENLU_FAILED);
     CU_ASSERT_EQUAL(err.domid, 1);
     CU_ASSERT_EQUAL(err.errnum, EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "phase save, resource grant, domain 1: for a test"));
+}
+
+/* A program that has other things to do meanwhile. */
+static void test_poll(void)
+{
+    struct xenlu_plan plan = {.kind = XENLU_UPDATE};
+    unsigned int polls = 0, phases = 0;
+    struct xenlu_result r;
+    struct xenlu_error err;
+    enum xenlu_code code;
+
+    fresh(1);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_NOT_STARTED);
+    CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, NULL, 0, &err), XENLU_NOT_STARTED);
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.stage, FAKE_SCHEDULED);
+    while ((code = xenlu_poll(lu, &r, sizeof(r), NULL)) == XENLU_UNDER_WAY && polls++ < 100)
+        phases |= 1u << r.phase;
+    CU_ASSERT_EQUAL(code, XENLU_OK);
+    CU_ASSERT(polls > 5);
+    CU_ASSERT(phases & 1u << XEN_LIVEUPDATE_PHASE_save);
+    CU_ASSERT_EQUAL(r.state, XENLU_STATE_DONE);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_NOT_STARTED);
+
+    /* Taken back by whoever polls. */
+    fresh(1);
+    fake.stuck = FAKE_SCHEDULED;
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, NULL, 0, &err), XENLU_UNDER_WAY);
+    CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, NULL, 0, &err), XENLU_FAILED);
+
+    /* Of somebody who has not said what he wants nothing is started. */
+    fresh(1);
+    plan.kind = 0;
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
 }
 
 static void replace_under_way(enum fake_stage stage)
@@ -1663,20 +1707,20 @@ static void test_too_late(void)
     /* What has not begun is taken back; what runs is not. */
     fresh(1);
     fake.stuck = FAKE_SCHEDULED;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, sizeof(r), &err), XENLU_TIMEOUT);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_TIMEOUT);
     CU_ASSERT_PTR_NOT_NULL(
         strstr(err.message, "did not begin within 1 seconds and was taken back"));
     CU_ASSERT_EQUAL(fake.stage, FAKE_IDLE);
     fresh(1);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, sizeof(r), &err), XENLU_TIMEOUT);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_TIMEOUT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "no outcome within 1 seconds"));
     CU_ASSERT_EQUAL(fake.stage, FAKE_SAVE);
 
     /* Another Xen's rehearsal is not ours. */
     fresh(1);
     fake.on_stage = replace_under_way;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, sizeof(r), &err), XENLU_TIMEOUT);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_TIMEOUT);
 }
 
 static void test_not_now(void)
@@ -1686,21 +1730,21 @@ static void test_not_now(void)
 
     fresh(1);
     fake.query.staged = 0;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, sizeof(r), &err), XENLU_NOT_STAGED);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_NOT_STAGED);
     CU_ASSERT_EQUAL(err.domid, XENLU_NO_DOMAIN);
     CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_NOT_STAGED);
     CU_ASSERT_EQUAL(fake.unloads, 0);
     fake.query.nr_slots = 0;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, sizeof(r), &err), XENLU_NO_REGION);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_NO_REGION);
 
     fresh(1);
     fake.fail_op = XEN_LIVEUPDATE_rehearse;
     fake.error = EOPNOTSUPP;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, sizeof(r), &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_UNSUPPORTED);
     fake.error = EPERM;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, sizeof(r), &err), XENLU_NOT_DOM0);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_NOT_DOM0);
     fake.error = EIO;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, sizeof(r), &err), XENLU_SYSTEM);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_SYSTEM);
     CU_ASSERT_EQUAL(err.errnum, EIO);
 
     fresh(1);
@@ -1710,12 +1754,12 @@ static void test_not_now(void)
     fake.stage = fake.stuck = FAKE_SAVE;
     CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_BUSY);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "too late"));
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, sizeof(r), &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_BUSY);
 
     /* A Xen that does not know the command returns 0 and does nothing. */
     fresh(1);
     memset(&fake.query, 0, sizeof(fake.query));
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, sizeof(r), &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_UNSUPPORTED);
 }
 
 static void test_status(void)
@@ -1900,6 +1944,7 @@ int main(void)
         {"values as JSON", test_json_values},
         {"time", test_time},
         {"library: update", test_update},
+        {"library: poll", test_poll},
         {"library: too late", test_too_late},
         {"library: not now", test_not_now},
         {"library: status", test_status},

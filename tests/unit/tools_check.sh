@@ -59,7 +59,7 @@ cmp -s "$out/layout.now" "$top/tests/unit/abi.layout" || fail "abi.layout lacks 
 
 # The example, as a program of somebody else's would be made.
 PKG_CONFIG_PATH=$lu/pkgconfig pkg-config --exists xenliveupdate || fail "pkg-config does not know the library"
-cc -std=c11 -Wall -Wextra -Werror -o "$out/update" "$top/lu-tools/example/update.c" \
+cc -Wall -Wextra -Werror -o "$out/update" "$top/lu-tools/example/update.c" \
     $(PKG_CONFIG_PATH=$lu/pkgconfig pkg-config --cflags --libs xenliveupdate)
 c++ -fsyntax-only -x c++ "$top/lu-tools/include/xenliveupdate.h" 2>/dev/null || ! command -v c++ >/dev/null ||
     fail "the header is not for C++"
