@@ -61,7 +61,7 @@ static void progress(struct xenlu *lu, uint32_t phase, void *data)
         p->taken_back = true;
         xenlu_abort(lu, NULL);
     }
-    if (!xenlu_get_inventory(lu, &inventory, &list, NULL)) {
+    if (!xenlu_get_inventory(lu, &inventory, sizeof(inventory), &list, sizeof(*list), NULL)) {
         manifest_note_ended(list, inventory.nr_domains, p->ended);
         free(list);
     }
@@ -83,12 +83,15 @@ static void progress_done(const struct progress *p)
 
 static enum xenlu_code attempt(struct cli *c, struct attempt_data *d, bool rehearse)
 {
+    struct xenlu_plan plan = {.kind = rehearse ? XENLU_REHEARSAL : XENLU_UPDATE,
+                              .timeout = c->timeout};
     struct progress p = {.c = c, .ended = &d->ended};
     enum xenlu_code code;
 
-    xenlu_set_progress(c->lu, progress, &p);
-    code = (rehearse ? xenlu_rehearse : xenlu_apply)(c->lu, c->timeout, &d->result, &d->err);
-    xenlu_set_progress(c->lu, NULL, NULL);
+    code = xenlu_start(c->lu, &plan, sizeof(plan), &d->err);
+    if (code)
+        return code;
+    code = xenlu_wait(c->lu, progress, &p, &d->result, sizeof(d->result), &d->err);
     progress_done(&p);
 
     return code;
@@ -175,7 +178,7 @@ static void end_not_done(struct cli *c, struct attempt_data *d)
     if (d->code == XENLU_NOT_KNOWN)
         return;
     if (d->code == XENLU_TIMEOUT) {
-        if (xenlu_get_result(c->lu, &r, NULL) || r.state != XENLU_STATE_FAILED)
+        if (xenlu_get_result(c->lu, &r, sizeof(r), NULL) || r.state != XENLU_STATE_FAILED)
             return;
         d->result = r;
     }
@@ -375,7 +378,7 @@ static int check_approved(struct cli *c, struct attempt_data *d)
     struct xenlu_status s;
     bool same;
 
-    if (!xenlu_get_status(c->lu, &s, NULL) && s.staged &&
+    if (!xenlu_get_status(c->lu, &s, sizeof(s), NULL) && s.staged &&
         s.generation == d->before->host->generation)
         now = staged_read(d->before->host);
     same = now && target_equal(now->target, d->begin->plan->target);
@@ -395,7 +398,7 @@ static void compare_build(struct cli *c, const struct attempt_data *d)
     const char *approved = d->begin->plan->target->build_id;
     struct xenlu_status s;
 
-    if (*approved && !xenlu_get_status(c->lu, &s, NULL) && strcmp(approved, s.build_id))
+    if (*approved && !xenlu_get_status(c->lu, &s, sizeof(s), NULL) && strcmp(approved, s.build_id))
         warn(c, "the Xen that runs is not the one that was approved: its build id is %s, not %s",
              s.build_id[0] ? s.build_id : "none", approved);
 }
@@ -446,7 +449,7 @@ static int is_ready(struct cli *c, bool rehearsal)
     struct xenlu_status s;
     struct xenlu_error err;
 
-    if (xenlu_get_status(c->lu, &s, &err))
+    if (xenlu_get_status(c->lu, &s, sizeof(s), &err))
         return complain(c, &err);
     if (s.busy)
         return complain_text(c, EXIT_BUSY, xenlu_code_name(XENLU_BUSY), "try again in a moment",

@@ -62,7 +62,7 @@ static int check_target(struct cli *c, const char *path, const struct xenlu_stat
     struct xenlu_target target;
     struct xenlu_error err;
 
-    if (xenlu_check_target(c->lu, path, c->append, &target, &err)) {
+    if (xenlu_check_target(c->lu, path, c->append, &target, sizeof(target), &err)) {
         int rc = complain(c, &err);
 
         return is_about_target(err.code) ? EXIT_REFUSED : rc;
@@ -161,7 +161,7 @@ int verb_check(struct cli *c)
 
     if (c->append && !c->nr_args)
         return complain_usage(c, "--append belongs to a TARGET");
-    if (xenlu_get_status(c->lu, &status, &err))
+    if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
         return complain(c, &err);
     json_object_set_new(c->out, "status", json_status(&status));
 

@@ -126,7 +126,7 @@ void update_metrics(struct cli *c, const struct journal *j)
     struct xenlu_status status;
     struct record_why why;
 
-    if (!xenlu_get_status(c->lu, &status, NULL) && metrics_write(&status, j, &why))
+    if (!xenlu_get_status(c->lu, &status, sizeof(status), NULL) && metrics_write(&status, j, &why))
         warn(c, "metrics: %s", why.text);
 }
 
@@ -138,7 +138,7 @@ void base_facts(struct cli *c, struct facts *f)
     struct xenlu_error err;
 
     *f = (struct facts){0};
-    if (xenlu_get_status(c->lu, &s, &err))
+    if (xenlu_get_status(c->lu, &s, sizeof(s), &err))
         return;
     facts_add(f, "VERSION", "%s", s.version);
     facts_add(f, "CHANGESET", "%s", s.changeset);
@@ -241,7 +241,7 @@ int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names)
     struct xenlu_error err;
     unsigned int nr;
 
-    if (xenlu_check(c->lu, &list, &nr, &err))
+    if (xenlu_check(c->lu, &list, sizeof(*list), &nr, &err))
         return complain(c, &err);
     json_object_set_new(c->out, "refusals", json_refusals(list, nr));
     if (!c->json || to == stderr)

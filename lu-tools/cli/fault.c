@@ -15,7 +15,7 @@ static int fault_off(struct cli *c)
     struct xenlu_fault fault;
     struct xenlu_error err;
 
-    if (xenlu_set_fault(c->lu, 0, 0, &fault, &err))
+    if (xenlu_set_fault(c->lu, 0, 0, &fault, sizeof(fault), &err))
         return complain(c, &err);
     json_object_set_new(c->out, "hit", json_integer(fault.hit));
     say(c, "hit: %u\n", fault.hit);
@@ -33,7 +33,7 @@ static int fault_list(struct cli *c, uint32_t nr_resources)
     json_object_set_new(c->out, "points", points);
     for (uint32_t phase = 1; xenlu_phase_name(phase); phase++)
         for (uint32_t i = 0; i < nr_resources; i++) {
-            if (xenlu_set_fault(c->lu, phase, i, &fault, &err))
+            if (xenlu_set_fault(c->lu, phase, i, &fault, sizeof(fault), &err))
                 return complain(c, &err);
             if (!fault.exists)
                 continue;
@@ -41,7 +41,7 @@ static int fault_list(struct cli *c, uint32_t nr_resources)
                                                     "resource", fault.resource));
             say(c, "%s %s\n", xenlu_phase_name(phase), fault.resource);
         }
-    if (xenlu_set_fault(c->lu, 0, 0, &fault, &err))
+    if (xenlu_set_fault(c->lu, 0, 0, &fault, sizeof(fault), &err))
         return complain(c, &err);
 
     return EXIT_DONE;
@@ -68,7 +68,7 @@ static int fault_set(struct cli *c, uint32_t nr_resources, const char *phase_nam
 
     /* Setting a point tells its name: done when it is the one. */
     for (uint32_t i = 0; i < nr_resources; i++) {
-        if (xenlu_set_fault(c->lu, phase, i, &fault, &err))
+        if (xenlu_set_fault(c->lu, phase, i, &fault, sizeof(fault), &err))
             return complain(c, &err);
         if (strcmp(fault.resource, resource))
             continue;
@@ -77,7 +77,7 @@ static int fault_set(struct cli *c, uint32_t nr_resources, const char *phase_nam
         say(c, "fault: %s %s\n", phase_name, resource);
         return EXIT_DONE;
     }
-    xenlu_set_fault(c->lu, 0, 0, &fault, NULL);
+    xenlu_set_fault(c->lu, 0, 0, &fault, sizeof(fault), NULL);
 
     return complain_usage(c, "no resource \"%s\"", resource);
 }
@@ -89,7 +89,7 @@ int verb_fault(struct cli *c)
 
     if (c->dry_run)
         return complain_usage(c, "fault only looks by changing something: there is no dry run");
-    if (xenlu_get_status(c->lu, &status, &err))
+    if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
         return complain(c, &err);
 
     if (c->nr_args == 2)

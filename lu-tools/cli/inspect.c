@@ -66,7 +66,7 @@ static int read_from_xen(struct cli *c, void **buf, size_t *size)
     struct xenlu_result result;
     struct xenlu_error err;
 
-    if (xenlu_open(&c->lu, &err) || xenlu_get_result(c->lu, &result, &err) ||
+    if (xenlu_open(&c->lu, &err) || xenlu_get_result(c->lu, &result, sizeof(result), &err) ||
         xenlu_read_stream(c->lu, buf, size, &err))
         return complain(c, &err);
 

@@ -22,7 +22,7 @@ static int begin_staging(struct cli *c, struct journal *j, Lu__Manifest **m, Lu_
     struct record_why why;
     int rc;
 
-    if (xenlu_get_status(c->lu, &status, &err))
+    if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
         return complain(c, &err);
     rc = lock_journal(c, j);
     if (!rc)
@@ -40,7 +40,7 @@ static bool is_staged(struct cli *c)
 {
     struct xenlu_status s;
 
-    return !xenlu_get_status(c->lu, &s, NULL) && s.staged;
+    return !xenlu_get_status(c->lu, &s, sizeof(s), NULL) && s.staged;
 }
 
 /* @target: what is staged now, NULL: nothing is.  One that apply would not know is dropped. */
@@ -111,9 +111,9 @@ static int stage(struct cli *c, Lu__Target **message)
     struct xenlu_status status;
     struct xenlu_error err;
 
-    if (xenlu_get_status(c->lu, &status, &err) ||
+    if (xenlu_get_status(c->lu, &status, sizeof(status), &err) ||
         (c->dry_run ? xenlu_check_target : xenlu_stage)(c->lu, c->args[0], c->append, &target,
-                                                        &err))
+                                                        sizeof(target), &err))
         return complain(c, &err);
 
     *message = target_message(c->args[0], &target);
@@ -159,7 +159,7 @@ int verb_unstage(struct cli *c)
 
     if (!c->dry_run)
         return stage_or_unstage(c, unstage);
-    if (xenlu_get_status(c->lu, &status, &err))
+    if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
         return complain(c, &err);
     say(c, status.staged ? "would unstage\n" : "nothing is staged\n");
 
@@ -216,7 +216,7 @@ int verb_status(struct cli *c)
     struct xenlu_status status;
     struct xenlu_error err;
 
-    if (xenlu_get_status(c->lu, &status, &err))
+    if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
         return complain(c, &err);
     json_object_set_new(c->out, "status", json_status(&status));
     print_status(c, &status);
@@ -246,7 +246,7 @@ int verb_result(struct cli *c)
     struct xenlu_result result;
     struct xenlu_error err;
 
-    if (xenlu_get_result(c->lu, &result, &err))
+    if (xenlu_get_result(c->lu, &result, sizeof(result), &err))
         return complain(c, &err);
     json_object_set_new(c->out, "result", json_result(&result));
     print_result(c, &result);

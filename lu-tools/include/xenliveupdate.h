@@ -6,16 +6,18 @@
  *
  *     struct xenlu *lu;
  *     struct xenlu_error err;
+ *     struct xenlu_plan plan = {.kind = XENLU_UPDATE, .timeout = 60};
  *     struct xenlu_result result;
  *
  *     if (xenlu_open(&lu, &err) ||
- *         xenlu_stage(lu, "/boot/xen-4.17.6.gz", NULL, NULL, &err) ||
- *         xenlu_apply(lu, 60, &result, &err))
+ *         xenlu_stage(lu, "/boot/xen-4.17.6.gz", NULL, NULL, 0, &err) ||
+ *         xenlu_start(lu, &plan, sizeof(plan), &err) ||
+ *         xenlu_wait(lu, NULL, NULL, &result, sizeof(result), &err))
  *             fprintf(stderr, "%s\n", err.message);
  *     xenlu_close(lu);
  *
  * The handle stays valid across the update: the calling process is stopped with
- * its domain, wakes up under the new Xen, and xenlu_apply() returns what became
+ * its domain, wakes up under the new Xen, and xenlu_wait() returns what became
  * of it.
  *
  * Every function that can fail returns XENLU_OK (0) or what is wrong, and fills
@@ -23,8 +25,11 @@
  * at a time, and not for a child after fork().  All of it is for root in the
  * hardware domain (dom0).
  *
- * Stable: within one major version of the library functions and structures only
- * grow at their end; structures are filled by the library, never by the caller.
+ * Stable from version 1.0 on: a program runs with every library of the major version that it
+ * was built for.  What there is stays as it is; a structure grows at its end only, and a
+ * function that fills one is told how long the caller's is (size = sizeof): a shorter one
+ * gets what fits, and in a longer one what this library does not know is 0.  The two exceptions
+ * never grow: struct xenlu_error, and structures inside others.
  */
 #ifndef XENLIVEUPDATE_H
 #define XENLIVEUPDATE_H
@@ -36,6 +41,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- version ---- */
+
+#define XENLU_VERSION_MAJOR 0
+#define XENLU_VERSION_MINOR 1
+#define XENLU_VERSION       (XENLU_VERSION_MAJOR << 16 | XENLU_VERSION_MINOR)
+
+/* XENLU_VERSION of the library that runs; the macros are of the one that was compiled for. */
+uint32_t xenlu_version(void);
 
 /* ---- errors ---- */
 
@@ -78,6 +92,8 @@ enum xenlu_code {
     XENLU_FAILED,    /* tried, undone, domains go on: see the result */
     XENLU_TIMEOUT,   /* no outcome in time; it may still come */
     XENLU_NOT_KNOWN, /* begun, and then Xen could not be asked */
+    XENLU_UNDER_WAY, /* xenlu_poll(): no outcome yet */
+    XENLU_NOT_STARTED,
 };
 
 struct xenlu_error {
@@ -87,6 +103,7 @@ struct xenlu_error {
     uint64_t size_needed; /* XENLU_REGION_TOO_SMALL: bytes of the whole region, else 0 */
     char message[512];    /* what and why: one sentence */
     char advice[256];     /* what to do about it, may be "" */
+    uint64_t reserved[4]; /* 0 */
 };
 
 #define XENLU_NO_DOMAIN UINT32_MAX
@@ -123,12 +140,13 @@ struct xenlu_status {
     bool can_fault;    /* a debug build: xenlu_set_fault() works */
     bool crash_loaded; /* a crash kernel is armed; it has to be loaded again after an update */
     uint32_t phase;    /* of the update under way; xenlu_phase_name() */
+    uint32_t reserved; /* 0 */
     char build_id[72]; /* of the running Xen, hexadecimal, "": none */
     char command_line[1024];
 };
 
 /* XENLU_NOT_DOM0, XENLU_UNSUPPORTED. */
-enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status,
+enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status, size_t size,
                                  struct xenlu_error *err);
 
 /* Phases are numbered from 0 (idle) on; NULL behind the last. */
@@ -160,16 +178,16 @@ struct xenlu_domain {
     uint64_t pages;     /* of 4 KiB */
     uint64_t max_pages;
     uint8_t handle[16]; /* UUID */
-    uint64_t reserved[4];
 };
 
 /*
  * All domains, in the order of their numbers: to be compared after an update, by
  * whichever Xen runs then.  *domains is the caller's to free(); it has
- * inventory->nr_domains entries.  XENLU_UNSUPPORTED.
+ * inventory->nr_domains entries of @domain_size bytes.  XENLU_UNSUPPORTED.
  */
 enum xenlu_code xenlu_get_inventory(struct xenlu *lu, struct xenlu_inventory *inventory,
-                                    struct xenlu_domain **domains, struct xenlu_error *err);
+                                    size_t size, struct xenlu_domain **domains, size_t domain_size,
+                                    struct xenlu_error *err);
 
 /* ---- the target ---- */
 
@@ -193,19 +211,20 @@ struct xenlu_target {
 
 /*
  * Can the Xen in file @path follow the running one?  Changes nothing.  @append:
- * options to be added to its command line, NULL: none.  @target may be NULL.
+ * options to be added to its command line, NULL: none.  @target may be NULL (@size 0).
  * Errors: those of "The target" and "The region" above; XENLU_SYSTEM if the file
  * cannot be read.
  */
 enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const char *append,
-                                   struct xenlu_target *target, struct xenlu_error *err);
+                                   struct xenlu_target *target, size_t size,
+                                   struct xenlu_error *err);
 
 /*
  * The same, and loads it.  Has no effect on domains and replaces what was staged
  * before; after an error what was staged before still is.  Also XENLU_BUSY.
  */
 enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
-                            struct xenlu_target *target, struct xenlu_error *err);
+                            struct xenlu_target *target, size_t size, struct xenlu_error *err);
 
 /* XENLU_NOT_STAGED, XENLU_BUSY. */
 enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err);
@@ -222,10 +241,10 @@ struct xenlu_refusal {
 /*
  * Asks every resource of every domain whether it can be carried, while domains
  * run.  Returns XENLU_OK whatever the answers are; *nr == 0: an update would go
- * ahead.  *refusals is the caller's to free().  XENLU_BUSY.
+ * ahead.  *refusals is the caller's to free(): *nr of @size bytes.  XENLU_BUSY.
  */
-enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, unsigned int *nr,
-                            struct xenlu_error *err);
+enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, size_t size,
+                            unsigned int *nr, struct xenlu_error *err);
 
 enum xenlu_state {
     XENLU_STATE_NONE = 0, /* no attempt yet */
@@ -244,7 +263,7 @@ struct xenlu_result {
     uint32_t generation; /* of the Xen that answers */
     uint32_t attempts;   /* of this Xen */
     int errnum;          /* of a failure, else 0 */
-    uint32_t phase;      /* where it failed */
+    uint32_t phase;      /* where it failed, or is */
     uint32_t domid;      /* whose resource failed, XENLU_NO_DOMAIN: none */
     char resource[32];
     char reason[192];
@@ -261,40 +280,51 @@ struct xenlu_result {
 };
 
 /* What became of the last attempt. */
-enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result,
+enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result, size_t size,
                                  struct xenlu_error *err);
 
+enum xenlu_kind {
+    XENLU_UPDATE = 1, /* to the staged target */
+    XENLU_REHEARSAL,  /* everything but the jump: pauses, saves, verifies; needs no target */
+};
+
+/* What the caller fills in; what he sets to 0 is not asked for. */
+struct xenlu_plan {
+    uint32_t kind;    /* enum xenlu_kind */
+    uint32_t timeout; /* seconds until it is taken back, if that still can be; 0: none */
+};
+
 /*
- * Updates to the staged target.  Returns when the new Xen runs and has settled,
- * or when the attempt has failed; XENLU_TIMEOUT if neither came to pass within
- * @timeout seconds (0: wait for ever) after it has been taken back if that was
- * still possible.  Does not check first: see xenlu_check().  *result (may be NULL)
- * is filled on success and with XENLU_FAILED.
- * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_FAILED, XENLU_NOT_KNOWN;
- * with all but the last two and XENLU_TIMEOUT nothing has been tried.
+ * Asks Xen for it, and returns: it begins in some milliseconds.  Does not check first: see
+ * xenlu_check().
+ * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_UNSUPPORTED (also: a rehearsal, or
+ * something in @plan that this library does not know); nothing has been tried.
  *
  * What is executed is what was staged last, by whichever program.  Programs that use
  * the library beside xen-liveupdate keep out of its way, and it out of theirs, if they hold
  * its lock from xenlu_stage() to the outcome: flock() of /var/lib/xen/liveupdate/lock.  It
  * refuses to apply a target that it has not staged itself.
  */
-enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
+enum xenlu_code xenlu_start(struct xenlu *lu, const struct xenlu_plan *plan, size_t size,
                             struct xenlu_error *err);
 
 /*
- * Everything but the jump: pauses, saves, verifies, and lets domains go on.
- * Needs no target.  As xenlu_apply() else; also XENLU_UNSUPPORTED.
+ * What has become of what xenlu_start() began?  To be asked every 20 ms or so, from the caller's
+ * own loop, until it is another answer than XENLU_UNDER_WAY:
+ * XENLU_OK: done, and Xen takes the next attempt; XENLU_FAILED; XENLU_TIMEOUT; XENLU_NOT_KNOWN.
+ * XENLU_NOT_STARTED: there is nothing to ask for.  *result (may be NULL, @size 0) is filled with
+ * the first two, and while it is under way: phase is the one that Xen is in.
  */
-enum xenlu_code xenlu_rehearse(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                               struct xenlu_error *err);
+enum xenlu_code xenlu_poll(struct xenlu *lu, struct xenlu_result *result, size_t size,
+                           struct xenlu_error *err);
 
 /*
- * Calls @progress again and again (every 20 ms, when domains run) while
- * xenlu_apply() or xenlu_rehearse() waits, with the phase that Xen is in.  It may
- * call xenlu_abort().  NULL: nobody is called.
+ * xenlu_poll() until there is an outcome.  In between @progress is called with the phase that
+ * Xen is in; it may call xenlu_abort().  NULL: nobody is called.
  */
 typedef void xenlu_progress_fn(struct xenlu *lu, uint32_t phase, void *data);
-void xenlu_set_progress(struct xenlu *lu, xenlu_progress_fn *progress, void *data);
+enum xenlu_code xenlu_wait(struct xenlu *lu, xenlu_progress_fn *progress, void *data,
+                           struct xenlu_result *result, size_t size, struct xenlu_error *err);
 
 /* Takes back an update that has not begun.  XENLU_NOTHING_TO_ABORT; XENLU_BUSY: too late. */
 enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err);
@@ -310,7 +340,7 @@ enum xenlu_code xenlu_read_stream(struct xenlu *lu, void **buf, size_t *size,
 
 struct xenlu_fault {
     uint32_t hit;      /* how often the point that was set before has been hit */
-    bool exists;       /* the point asked for can be hit */
+    uint32_t exists;   /* 1: the point asked for can be hit */
     char resource[32]; /* its resource */
 };
 
@@ -319,7 +349,7 @@ struct xenlu_fault {
  * nr_resources) gets its turn.  @phase 0: no fault any more.
  */
 enum xenlu_code xenlu_set_fault(struct xenlu *lu, uint32_t phase, uint32_t resource,
-                                struct xenlu_fault *fault, struct xenlu_error *err);
+                                struct xenlu_fault *fault, size_t size, struct xenlu_error *err);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,9 @@
 
 #include "internal.h"
 
+/* Callers allocate it, and nobody is told its size. */
+_Static_assert(sizeof(struct xenlu_error) == 824, "it never grows");
+
 static const char *const names[] = {
     [XENLU_OK] = "ok",
     [XENLU_NO_MEMORY] = "no-memory",
@@ -39,6 +42,8 @@ static const char *const names[] = {
     [XENLU_FAILED] = "failed",
     [XENLU_TIMEOUT] = "timeout",
     [XENLU_NOT_KNOWN] = "not-known",
+    [XENLU_UNDER_WAY] = "under-way",
+    [XENLU_NOT_STARTED] = "not-started",
 };
 
 #define ADVICE_XEN    "take the \"xen\" or \"xen.gz\" of a Xen built with CONFIG_LIVEUPDATE=y"

@@ -12,6 +12,21 @@
 _Static_assert(sizeof(((struct xenlu_status *)0)->build_id) >= LU_BUILD_ID_TEXT, "build id");
 _Static_assert(sizeof(((struct xenlu_status *)0)->command_line) == LU_CMDLINE_MAX, "command line");
 
+uint32_t xenlu_version(void)
+{
+    return XENLU_VERSION;
+}
+
+void xenlu_give(void *to, size_t size, const void *from, size_t from_size)
+{
+    size_t common = size < from_size ? size : from_size;
+
+    if (!to)
+        return;
+    memcpy(to, from, common);
+    memset((char *)to + common, 0, size - common);
+}
+
 enum xenlu_code xenlu_open(struct xenlu **lu, struct xenlu_error *err)
 {
     struct lu_kexec_why why;
@@ -74,13 +89,12 @@ enum xenlu_code xenlu_op(struct xenlu *lu, struct xen_liveupdate *op, void *buf,
     return XENLU_OK;
 }
 
-enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *s, struct xenlu_error *err)
+static enum xenlu_code get_status(struct xenlu *lu, struct xenlu_status *s, struct xenlu_error *err)
 {
     struct xen_liveupdate_query query;
     struct lu_kexec_why why;
     enum xenlu_code code = xenlu_query(lu, &query, err);
 
-    *s = (struct xenlu_status){0};
     if (code)
         return code;
     if (lu_xen_version(lu->xen, s->version, s->changeset, &why) ||
@@ -107,6 +121,17 @@ enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *s, struc
     s->can_fault = query.caps & XEN_LIVEUPDATE_CAP_FAULT;
 
     return XENLU_OK;
+}
+
+enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status, size_t size,
+                                 struct xenlu_error *err)
+{
+    struct xenlu_status s = {0};
+    enum xenlu_code code = get_status(lu, &s, err);
+
+    xenlu_give(status, size, &s, sizeof(s));
+
+    return code;
 }
 
 const char *xenlu_phase_name(uint32_t phase)

@@ -16,10 +16,16 @@
 
 struct xenlu {
     struct lu_xen *xen;
-    xenlu_progress_fn *progress; /* NULL: none */
-    void *progress_data;
+    struct xenlu_plan plan; /* of what has been started; kind 0: nothing is under way */
+    uint32_t generation;    /* that has been asked for it */
+    double deadline;        /* s of CLOCK_MONOTONIC */
 };
 
+/*
+ * @from, of @from_size bytes, into the caller's structure at @to (NULL: he wants none), which may be
+ * that of an older or a newer header.
+ */
+void xenlu_give(void *to, size_t size, const void *from, size_t from_size);
 /* Fills *err (unless NULL) and returns @code. */
 enum xenlu_code xenlu_fail(struct xenlu_error *err, enum xenlu_code code, int errnum,
                            const char *advice, const char *fmt, ...)

@@ -51,41 +51,45 @@ static enum xenlu_code ask(struct xenlu *lu, struct xen_liveupdate *op,
 }
 
 enum xenlu_code xenlu_get_inventory(struct xenlu *lu, struct xenlu_inventory *inventory,
-                                    struct xenlu_domain **domains, struct xenlu_error *err)
+                                    size_t size, struct xenlu_domain **domains, size_t domain_size,
+                                    struct xenlu_error *err)
 {
+    struct xenlu_inventory inv = {0};
     struct xen_liveupdate_domain *list;
     struct xen_liveupdate op;
     enum xenlu_code code = ask(lu, &op, &list, err);
+    char *to = NULL;
 
-    *inventory = (struct xenlu_inventory){0};
-    *domains = NULL;
-    if (code)
-        return code;
-
-    inventory->nr_domains = op.u.inventory.nr;
-    inventory->nr_cpus = op.u.inventory.nr_cpus;
-    inventory->total_pages = op.u.inventory.total_pages;
-    inventory->free_pages = op.u.inventory.free_pages;
-    inventory->needed_pages = op.u.inventory.needed_pages;
-    inventory->boot_ns = op.u.inventory.boot_ns;
-
-    *domains = calloc(inventory->nr_domains + 1, sizeof(**domains));
-    if (!*domains) {
-        free(list);
-        return xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory");
+    if (!code) {
+        to = calloc(op.u.inventory.nr + 1, domain_size);
+        if (!to)
+            code = xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory");
     }
-    for (uint32_t i = 0; i < inventory->nr_domains; i++) {
-        struct xenlu_domain *d = &(*domains)[i];
+    if (!code)
+        inv = (struct xenlu_inventory){
+            .nr_domains = op.u.inventory.nr,
+            .nr_cpus = op.u.inventory.nr_cpus,
+            .total_pages = op.u.inventory.total_pages,
+            .free_pages = op.u.inventory.free_pages,
+            .needed_pages = op.u.inventory.needed_pages,
+            .boot_ns = op.u.inventory.boot_ns,
+        };
+    for (uint32_t i = 0; i < inv.nr_domains; i++) {
+        struct xenlu_domain d = {
+            .domid = list[i].domid,
+            .flags = list[i].flags,
+            .nr_vcpus = list[i].nr_vcpus,
+            .nr_online = list[i].nr_online,
+            .pages = list[i].tot_pages,
+            .max_pages = list[i].max_pages,
+        };
 
-        d->domid = list[i].domid;
-        d->flags = list[i].flags;
-        d->nr_vcpus = list[i].nr_vcpus;
-        d->nr_online = list[i].nr_online;
-        d->pages = list[i].tot_pages;
-        d->max_pages = list[i].max_pages;
-        memcpy(d->handle, list[i].handle, sizeof(d->handle));
+        memcpy(d.handle, list[i].handle, sizeof(d.handle));
+        xenlu_give(to + i * domain_size, domain_size, &d, sizeof(d));
     }
     free(list);
+    xenlu_give(inventory, size, &inv, sizeof(inv));
+    *domains = (struct xenlu_domain *)to;
 
-    return XENLU_OK;
+    return code;
 }

@@ -55,7 +55,7 @@ static enum lu_kexec_error prepare(struct xenlu *lu, const struct lu_place *plac
         error = lu_xen_memory_map(lu->xen, &map, &nr_map, why);
     if (!error)
         error = lu_plan_make(plan, &file, &target, place, cmdline, map, nr_map, why);
-    if (!error && out)
+    if (!error)
         describe(out, &target, plan, cmdline);
 
     free(map);
@@ -77,8 +77,9 @@ static enum xenlu_code target_error(struct xenlu_error *err, const char *path,
 }
 
 static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *append, bool load,
-                             struct xenlu_target *out, struct xenlu_error *err)
+                             void *out, size_t size, struct xenlu_error *err)
 {
+    struct xenlu_target description;
     struct xen_liveupdate_query query;
     struct lu_place place;
     struct lu_plan plan = {0};
@@ -107,24 +108,27 @@ static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *app
         .nr_slots = query.nr_slots,
         .format = query.format,
     };
-    error = prepare(lu, &place, path, append, &plan, out, &why);
+    error = prepare(lu, &place, path, append, &plan, &description, &why);
     if (!error && load)
         error = lu_xen_load(lu->xen, &plan, &why);
     lu_plan_free(&plan);
+    if (!error)
+        xenlu_give(out, size, &description, sizeof(description));
 
     return error ? target_error(err, path, &why) : XENLU_OK;
 }
 
 enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const char *append,
-                                   struct xenlu_target *target, struct xenlu_error *err)
+                                   struct xenlu_target *target, size_t size,
+                                   struct xenlu_error *err)
 {
-    return stage(lu, path, append, false, target, err);
+    return stage(lu, path, append, false, target, size, err);
 }
 
 enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
-                            struct xenlu_target *target, struct xenlu_error *err)
+                            struct xenlu_target *target, size_t size, struct xenlu_error *err)
 {
-    return stage(lu, path, append, true, target, err);
+    return stage(lu, path, append, true, target, size, err);
 }
 
 enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err)

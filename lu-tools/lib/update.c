@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The update itself: check, execute, and wait for the outcome.
+ * The update itself: check, start, and what became of it.
  *
  * Execution is asynchronous.  The process that waits is stopped with its domain
  * and goes on under the new Xen; it sees the generation grow.
@@ -42,8 +42,8 @@ static enum xenlu_code check_room(struct xenlu *lu, uint32_t room,
     return code;
 }
 
-enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, unsigned int *nr,
-                            struct xenlu_error *err)
+enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, size_t size,
+                            unsigned int *nr, struct xenlu_error *err)
 {
     struct xen_liveupdate_refusal *list;
     uint32_t room = REFUSALS_ROOM, found;
@@ -63,17 +63,16 @@ enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, u
         while (*nr < found && *nr < room && list[*nr].reason[0])
             ++*nr;
     if (!code && *nr) {
-        *refusals = calloc(*nr, sizeof(**refusals));
+        *refusals = calloc(*nr, size);
         if (!*refusals)
             code = xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory");
     }
     for (unsigned int i = 0; !code && i < *nr; i++) {
-        struct xenlu_refusal *r = &(*refusals)[i];
+        struct xenlu_refusal r = {.domid = list[i].domid, .errnum = list[i].error};
 
-        r->domid = list[i].domid;
-        r->errnum = list[i].error;
-        copy_text(r->resource, sizeof(r->resource), list[i].resource, sizeof(list[i].resource));
-        copy_text(r->reason, sizeof(r->reason), list[i].reason, sizeof(list[i].reason));
+        copy_text(r.resource, sizeof(r.resource), list[i].resource, sizeof(list[i].resource));
+        copy_text(r.reason, sizeof(r.reason), list[i].reason, sizeof(list[i].reason));
+        xenlu_give((char *)*refusals + i * size, size, &r, sizeof(r));
     }
     free(list);
 
@@ -96,7 +95,7 @@ const char *xenlu_state_name(enum xenlu_state state)
 _Static_assert((int)XENLU_STATE_DONE == XEN_LIVEUPDATE_STATE_done, "states");
 _Static_assert(XENLU_NO_DOMAIN == XEN_LIVEUPDATE_NO_DOMAIN, "no domain");
 
-enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)
+static enum xenlu_code get_result(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)
 {
     struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_result};
     const struct xen_liveupdate_result *x = &op.u.result;
@@ -129,7 +128,18 @@ enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *r, struc
     return XENLU_OK;
 }
 
-/* ---- execute and wait ---- */
+enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result, size_t size,
+                                 struct xenlu_error *err)
+{
+    struct xenlu_result r;
+    enum xenlu_code code = get_result(lu, &r, err);
+
+    xenlu_give(result, size, &r, sizeof(r));
+
+    return code;
+}
+
+/* ---- start, poll, wait ---- */
 
 static double now(void)
 {
@@ -166,69 +176,52 @@ static enum xenlu_code attempt_failed(const struct xenlu_result *r, struct xenlu
 }
 
 /* Too late: take it back if it has not begun. */
-static enum xenlu_code timed_out(struct xenlu *lu, unsigned int timeout, struct xenlu_error *err)
+static enum xenlu_code timed_out(struct xenlu *lu, struct xenlu_error *err)
 {
     struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_abort};
 
     if (!xenlu_op(lu, &op, NULL, 0, NULL))
         return xenlu_fail(err, XENLU_TIMEOUT, ETIMEDOUT, "",
-                          "the update did not begin within %u seconds and was taken back", timeout);
+                          "the update did not begin within %u seconds and was taken back",
+                          lu->plan.timeout);
 
     return xenlu_fail(err, XENLU_TIMEOUT, ETIMEDOUT, "ask xen-liveupdate result",
-                      "no outcome within %u seconds", timeout);
+                      "no outcome within %u seconds", lu->plan.timeout);
 }
 
-/*
- * Waits for the outcome of what was scheduled by generation @before, and until
- * Xen takes another attempt.
- */
-static enum xenlu_code wait_outcome(struct xenlu *lu, uint32_t before, enum xenlu_state wanted,
-                                    unsigned int timeout, struct xenlu_result *r,
-                                    struct xenlu_error *err)
+/* What there is, as far as the caller's header and this library know of the same. */
+static enum xenlu_code read_plan(struct xenlu_plan *plan, const void *from, size_t size,
+                                 struct xenlu_error *err)
 {
-    double deadline = now() + timeout;
+    const uint8_t *p = from;
 
-    for (;;) {
-        struct xen_liveupdate_query query;
-        /* In this order: what was idle before the result came may be another Xen. */
-        enum xenlu_code code = xenlu_get_result(lu, r, err);
+    for (size_t i = sizeof(*plan); i < size; i++)
+        if (p[i])
+            return xenlu_fail(err, XENLU_UNSUPPORTED, 0, "install a newer libxenliveupdate",
+                              "this library does not know all that it is asked for");
+    xenlu_give(plan, sizeof(*plan), from, size);
+    if (plan->kind != XENLU_UPDATE && plan->kind != XENLU_REHEARSAL)
+        return xenlu_fail(err, XENLU_UNSUPPORTED, EINVAL, "",
+                          "neither an update nor a rehearsal is asked for");
 
-        if (!code)
-            code = xenlu_query(lu, &query, err);
-        if (code)
-            return code;
-
-        if (query.phase == XEN_LIVEUPDATE_PHASE_idle) {
-            bool jumped = r->generation != before;
-
-            /* Once more: the last phase may have ended between the two. */
-            if (r->state == wanted && jumped == (wanted == XENLU_STATE_DONE))
-                return xenlu_get_result(lu, r, err);
-            if (r->state == XENLU_STATE_FAILED)
-                return attempt_failed(r, err);
-        }
-
-        if (timeout && now() > deadline)
-            return timed_out(lu, timeout, err);
-        if (lu->progress)
-            lu->progress(lu, query.phase, lu->progress_data);
-        poll_delay();
-    }
+    return XENLU_OK;
 }
 
-static enum xenlu_code run(struct xenlu *lu, uint32_t op_nr, enum xenlu_state wanted,
-                           unsigned int timeout, struct xenlu_result *result,
-                           struct xenlu_error *err)
+enum xenlu_code xenlu_start(struct xenlu *lu, const struct xenlu_plan *plan, size_t size,
+                            struct xenlu_error *err)
 {
-    struct xen_liveupdate op = {.op = op_nr};
+    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_execute};
     struct xen_liveupdate_query query;
-    struct xenlu_error why_not;
-    struct xenlu_result own;
     struct lu_kexec_why why;
-    enum xenlu_code code = xenlu_query(lu, &query, err);
+    struct xenlu_plan p;
+    enum xenlu_code code = read_plan(&p, plan, size, err);
 
+    if (!code)
+        code = xenlu_query(lu, &query, err);
     if (code)
         return code;
+    if (p.kind == XENLU_REHEARSAL)
+        op.op = XEN_LIVEUPDATE_rehearse;
     if (lu_xen_liveupdate(lu->xen, &op, NULL, 0, &why)) {
         if (why.errnum == ENOENT)
             return xenlu_fail(err, XENLU_NOT_STAGED, ENOENT, "xen-liveupdate stage TARGET first",
@@ -242,34 +235,81 @@ static enum xenlu_code run(struct xenlu *lu, uint32_t op_nr, enum xenlu_state wa
                               "the running Xen cannot do this");
         return xenlu_fail_kexec(err, &why);
     }
+    lu->plan = p;
+    lu->generation = query.generation;
+    lu->deadline = now() + p.timeout;
 
-    code = wait_outcome(lu, query.generation, wanted, timeout, result ? result : &own, &why_not);
-    if (code && code != XENLU_FAILED && code != XENLU_TIMEOUT)
-        return xenlu_fail(err, XENLU_NOT_KNOWN, why_not.errnum, "ask xen-liveupdate result",
-                          "Xen took the attempt, and then did not tell what became of it: %.384s",
-                          why_not.message);
+    return XENLU_OK;
+}
+
+static enum xenlu_code not_told(const struct xenlu_error *why, struct xenlu_error *err)
+{
+    return xenlu_fail(err, XENLU_NOT_KNOWN, why->errnum, "ask xen-liveupdate result",
+                      "Xen took the attempt, and then did not tell what became of it: %.384s",
+                      why->message);
+}
+
+/* Also XENLU_UNDER_WAY as long as Xen does not take another attempt. */
+static enum xenlu_code outcome(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)
+{
+    bool update = lu->plan.kind == XENLU_UPDATE;
+    struct xen_liveupdate_query query;
+    struct xenlu_error why;
+
+    /* In this order: what was idle before the result came may be another Xen. */
+    if (get_result(lu, r, &why) || xenlu_query(lu, &query, &why))
+        return not_told(&why, err);
+
+    if (query.phase == XEN_LIVEUPDATE_PHASE_idle) {
+        enum xenlu_state wanted = update ? XENLU_STATE_DONE : XENLU_STATE_REHEARSED;
+
+        /* Once more: the last phase may have ended between the two. */
+        if (r->state == wanted && (r->generation != lu->generation) == update)
+            return get_result(lu, r, &why) ? not_told(&why, err) : XENLU_OK;
+        if (r->state == XENLU_STATE_FAILED)
+            return attempt_failed(r, err);
+    }
+    if (lu->plan.timeout && now() > lu->deadline)
+        return timed_out(lu, err);
+    r->phase = query.phase;
+
+    return xenlu_fail(err, XENLU_UNDER_WAY, 0, "", "there is no outcome yet");
+}
+
+enum xenlu_code xenlu_poll(struct xenlu *lu, struct xenlu_result *result, size_t size,
+                           struct xenlu_error *err)
+{
+    struct xenlu_error why;
+    struct xenlu_result r;
+    enum xenlu_code code;
+
+    if (!lu->plan.kind)
+        return xenlu_fail(err, XENLU_NOT_STARTED, 0, "", "no attempt of this program is under way");
+    code = outcome(lu, &r, &why);
+    if (code != XENLU_UNDER_WAY)
+        lu->plan.kind = 0;
+    xenlu_give(result, size, &r, sizeof(r));
     if (code && err)
-        *err = why_not;
+        *err = why;
 
     return code;
 }
 
-void xenlu_set_progress(struct xenlu *lu, xenlu_progress_fn *progress, void *data)
+enum xenlu_code xenlu_wait(struct xenlu *lu, xenlu_progress_fn *progress, void *data,
+                           struct xenlu_result *result, size_t size, struct xenlu_error *err)
 {
-    lu->progress = progress;
-    lu->progress_data = data;
-}
+    struct xenlu_result r;
+    enum xenlu_code code;
 
-enum xenlu_code xenlu_apply(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                            struct xenlu_error *err)
-{
-    return run(lu, XEN_LIVEUPDATE_execute, XENLU_STATE_DONE, timeout, result, err);
-}
+    while ((code = xenlu_poll(lu, &r, sizeof(r), err)) == XENLU_UNDER_WAY) {
+        if (progress)
+            progress(lu, r.phase, data);
+        poll_delay();
+    }
+    if (code != XENLU_NOT_STARTED)
+        xenlu_give(result, size, &r, sizeof(r));
 
-enum xenlu_code xenlu_rehearse(struct xenlu *lu, unsigned int timeout, struct xenlu_result *result,
-                               struct xenlu_error *err)
-{
-    return run(lu, XEN_LIVEUPDATE_rehearse, XENLU_STATE_REHEARSED, timeout, result, err);
+    return code;
 }
 
 enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err)
@@ -336,25 +376,24 @@ enum xenlu_code xenlu_read_stream(struct xenlu *lu, void **buf, size_t *size,
 /* ---- faults ---- */
 
 enum xenlu_code xenlu_set_fault(struct xenlu *lu, uint32_t phase, uint32_t resource,
-                                struct xenlu_fault *fault, struct xenlu_error *err)
+                                struct xenlu_fault *fault, size_t size, struct xenlu_error *err)
 {
     struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_fault,
                                 .u.fault = {.phase = phase, .resource = resource}};
+    struct xenlu_fault set = {0};
     struct xenlu_error own;
     enum xenlu_code code = xenlu_op(lu, &op, NULL, 0, &own);
 
-    *fault = (struct xenlu_fault){0};
+    if (!code) {
+        set = (struct xenlu_fault){.hit = op.u.fault.hit, .exists = op.u.fault.exists};
+        copy_text(set.resource, sizeof(set.resource), op.u.fault.name, sizeof(op.u.fault.name));
+    }
+    xenlu_give(fault, size, &set, sizeof(set));
     if (code == XENLU_SYSTEM && own.errnum == EOPNOTSUPP)
         return xenlu_fail(err, XENLU_UNSUPPORTED, EOPNOTSUPP, "use a debug build of Xen",
                           "the running Xen injects no faults");
-    if (code) {
-        if (err)
-            *err = own;
-        return code;
-    }
-    fault->hit = op.u.fault.hit;
-    fault->exists = op.u.fault.exists;
-    copy_text(fault->resource, sizeof(fault->resource), op.u.fault.name, sizeof(op.u.fault.name));
+    if (code && err)
+        *err = own;
 
-    return XENLU_OK;
+    return code;
 }

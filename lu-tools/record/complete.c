@@ -165,7 +165,8 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
         if (j->attempts[i].end)
             continue;
         if (!now) {
-            if (xenlu_get_status(lu, &status, &err) || xenlu_get_result(lu, &result, &err))
+            if (xenlu_get_status(lu, &status, sizeof(status), &err) ||
+                xenlu_get_result(lu, &result, sizeof(result), &err))
                 return record_fail(why, err.errnum, "%s", err.message);
             rc = manifest_take(lu, &now, why);
             if (rc)

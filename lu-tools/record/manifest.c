@@ -217,8 +217,9 @@ int manifest_take(struct xenlu *lu, Lu__Manifest **manifest, struct record_why *
     int rc;
 
     *manifest = NULL;
-    if (xenlu_get_status(lu, &status, &err) || xenlu_get_result(lu, &result, &err) ||
-        xenlu_get_inventory(lu, &inv, &list, &err))
+    if (xenlu_get_status(lu, &status, sizeof(status), &err) ||
+        xenlu_get_result(lu, &result, sizeof(result), &err) ||
+        xenlu_get_inventory(lu, &inv, sizeof(inv), &list, sizeof(*list), &err))
         return record_fail(why, err.errnum ? err.errnum : EIO, "%s", err.message);
 
     m = record_alloc(sizeof(*m));

@@ -73,7 +73,7 @@ static void write_journal(void)
     unlink("journal.db");
     setenv("XEN_LIVEUPDATE_DIR", "new", 1);
     fake_reset(2);
-    if (!old || xenlu_open(&lu, NULL) || xenlu_get_result(lu, &r, NULL) ||
+    if (!old || xenlu_open(&lu, NULL) || xenlu_get_result(lu, &r, sizeof(r), NULL) ||
         journal_open(&j, true, &why))
         exit(1);
     for (uint32_t id = 1; id <= 2; id++) {

@@ -345,7 +345,7 @@ static void prepare_cut_off(void)
         struct xenlu *lu;
 
         CU_ASSERT_EQUAL_FATAL(xenlu_open(&lu, NULL), 0);
-        xenlu_get_status(lu, &s, NULL);
+        xenlu_get_status(lu, &s, sizeof(s), NULL);
         xenlu_close(lu);
     }
 }
@@ -395,7 +395,7 @@ static void let_xen_finish(void)
     if (xenlu_open(&lu, NULL))
         abort();
     for (int i = 0; i < 100 && fake.stage != FAKE_IDLE; i++)
-        xenlu_get_status(lu, &s, NULL);
+        xenlu_get_status(lu, &s, sizeof(s), NULL);
     xenlu_close(lu);
 }
 

@@ -1431,7 +1431,7 @@ static void test_metrics(void)
     write_attempt(LU__KIND__UPDATE, 10000000, 70000000, LU__OUTCOME__DONE);
     write_attempt(LU__KIND__REHEARSAL, 10000000, 40000000, LU__OUTCOME__REHEARSED);
     setenv("XEN_LIVEUPDATE_METRICS", dir, 1);
-    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, NULL), 0);
+    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, sizeof(s), NULL), 0);
     CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
     CU_ASSERT_EQUAL(metrics_write(&s, &j, &why), 0);
     journal_close(&j);
@@ -1652,6 +1652,15 @@ static void grow(enum fake_stage stage)
         fake.nr_domains = 2;
 }
 
+static enum xenlu_code attempt(enum xenlu_kind kind, unsigned int timeout, struct xenlu_result *r,
+                               struct xenlu_error *err)
+{
+    struct xenlu_plan plan = {.kind = kind, .timeout = timeout};
+    enum xenlu_code code = xenlu_start(lu, &plan, sizeof(plan), err);
+
+    return code ? code : xenlu_wait(lu, see, &seen_phases, r, r ? sizeof(*r) : 0, err);
+}
+
 /* Xen returns at once; the library comes back with the outcome, and when the next attempt could be made. */
 static void test_update(void)
 {
@@ -1663,9 +1672,7 @@ static void test_update(void)
     fresh(1);
     fake.on_stage = grow;
     seen_phases = 0;
-    xenlu_set_progress(lu, see, &seen_phases);
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 5, &r, &err), XENLU_OK);
-    xenlu_set_progress(lu, NULL, NULL);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, &r, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.stage, FAKE_IDLE);
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 1);
     CU_ASSERT_EQUAL(seen_phases,
@@ -1677,24 +1684,61 @@ static void test_update(void)
     CU_ASSERT_EQUAL(r.phase_ns[XEN_LIVEUPDATE_PHASE_check], -1);
     CU_ASSERT_STRING_EQUAL(r.from, "4.17.5-old");
     CU_ASSERT_STRING_EQUAL(r.to, "4.17.6-new");
-    CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, &d, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, sizeof(inv), &d, sizeof(*d), &err), XENLU_OK);
     CU_ASSERT_EQUAL(inv.nr_domains, 2);
     free(d);
 
     /* Without a limit, and once more. */
     fake.query.staged = 1;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 0, NULL, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 0, NULL, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.query.generation, 2);
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 5, &r, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 5, &r, &err), XENLU_OK);
     CU_ASSERT_EQUAL(r.state, XENLU_STATE_REHEARSED);
     CU_ASSERT_EQUAL(fake.query.generation, 2);
 
     fresh(1);
     fake.fails = true;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 5, &r, &err), XENLU_FAILED);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, &r, &err), XENLU_FAILED);
     CU_ASSERT_EQUAL(err.domid, 1);
     CU_ASSERT_EQUAL(err.errnum, EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "phase save, resource grant, domain 1: for a test"));
+}
+
+/* A program that has other things to do meanwhile. */
+static void test_poll(void)
+{
+    struct xenlu_plan plan = {.kind = XENLU_UPDATE};
+    unsigned int polls = 0, phases = 0;
+    struct xenlu_result r;
+    struct xenlu_error err;
+    enum xenlu_code code;
+
+    fresh(1);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_NOT_STARTED);
+    CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, NULL, 0, &err), XENLU_NOT_STARTED);
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.stage, FAKE_SCHEDULED);
+    while ((code = xenlu_poll(lu, &r, sizeof(r), NULL)) == XENLU_UNDER_WAY && polls++ < 100)
+        phases |= 1u << r.phase;
+    CU_ASSERT_EQUAL(code, XENLU_OK);
+    CU_ASSERT(polls > 5);
+    CU_ASSERT(phases & 1u << XEN_LIVEUPDATE_PHASE_save);
+    CU_ASSERT_EQUAL(r.state, XENLU_STATE_DONE);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_NOT_STARTED);
+
+    /* Taken back by whoever polls. */
+    fresh(1);
+    fake.stuck = FAKE_SCHEDULED;
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, NULL, 0, &err), XENLU_UNDER_WAY);
+    CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_poll(lu, NULL, 0, &err), XENLU_FAILED);
+
+    /* Of somebody who has not said what he wants nothing is started. */
+    fresh(1);
+    plan.kind = 0;
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
 }
 
 static void replace_under_way(enum fake_stage stage)
@@ -1713,20 +1757,20 @@ static void test_too_late(void)
     /* What has not begun is taken back; what runs is not. */
     fresh(1);
     fake.stuck = FAKE_SCHEDULED;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_TIMEOUT);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_TIMEOUT);
     CU_ASSERT_PTR_NOT_NULL(
         strstr(err.message, "did not begin within 1 seconds and was taken back"));
     CU_ASSERT_EQUAL(fake.stage, FAKE_IDLE);
     fresh(1);
     fake.stuck = FAKE_SAVE;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_TIMEOUT);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_TIMEOUT);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "no outcome within 1 seconds"));
     CU_ASSERT_EQUAL(fake.stage, FAKE_SAVE);
 
     /* Another Xen's rehearsal is not ours. */
     fresh(1);
     fake.on_stage = replace_under_way;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_TIMEOUT);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_TIMEOUT);
 }
 
 static void test_not_now(void)
@@ -1736,21 +1780,21 @@ static void test_not_now(void)
 
     fresh(1);
     fake.query.staged = 0;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_NOT_STAGED);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_NOT_STAGED);
     CU_ASSERT_EQUAL(err.domid, XENLU_NO_DOMAIN);
     CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_NOT_STAGED);
     CU_ASSERT_EQUAL(fake.unloads, 0);
     fake.query.nr_slots = 0;
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_NO_REGION);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_NO_REGION);
 
     fresh(1);
     fake.fail_op = XEN_LIVEUPDATE_rehearse;
     fake.error = EOPNOTSUPP;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_UNSUPPORTED);
     fake.error = EPERM;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_NOT_DOM0);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_NOT_DOM0);
     fake.error = EIO;
-    CU_ASSERT_EQUAL(xenlu_rehearse(lu, 1, &r, &err), XENLU_SYSTEM);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 1, &r, &err), XENLU_SYSTEM);
     CU_ASSERT_EQUAL(err.errnum, EIO);
 
     fresh(1);
@@ -1760,12 +1804,12 @@ static void test_not_now(void)
     fake.stage = fake.stuck = FAKE_SAVE;
     CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_BUSY);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "too late"));
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_BUSY);
 
     /* A Xen that does not know the command returns 0 and does nothing. */
     fresh(1);
     memset(&fake.query, 0, sizeof(fake.query));
-    CU_ASSERT_EQUAL(xenlu_apply(lu, 1, &r, &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, &r, &err), XENLU_UNSUPPORTED);
 }
 
 static void test_status(void)
@@ -1775,7 +1819,7 @@ static void test_status(void)
 
     fresh(1);
     fake.query.generation = 7;
-    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, sizeof(s), &err), XENLU_OK);
     CU_ASSERT_EQUAL(s.generation, 7);
     CU_ASSERT_EQUAL(s.region_start, 0x40000000);
     CU_ASSERT_EQUAL(s.region_size, 64u << 20);
@@ -1786,7 +1830,7 @@ static void test_status(void)
     fake.query.phase = XEN_LIVEUPDATE_PHASE_settle;
     fake.query.caps = XEN_LIVEUPDATE_CAP_FAULT;
     fake.crash_loaded = true;
-    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_get_status(lu, &s, sizeof(s), &err), XENLU_OK);
     CU_ASSERT_TRUE(s.busy && s.can_fault && s.crash_loaded);
     CU_ASSERT_FALSE(s.can_rehearse);
     CU_ASSERT_STRING_EQUAL(xenlu_phase_name(XEN_LIVEUPDATE_PHASE_settle), "settle");
@@ -1804,14 +1848,14 @@ static void test_check(void)
     unsigned int nr;
 
     fresh(1);
-    CU_ASSERT_EQUAL(xenlu_check(lu, &list, &nr, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_check(lu, &list, sizeof(*list), &nr, &err), XENLU_OK);
     CU_ASSERT_EQUAL(nr, 0);
     free(list);
 
     fake_refuse(XEN_LIVEUPDATE_NO_DOMAIN, EBUSY, "host", "not now");
     for (unsigned int i = 1; i < 100; i++)
         fake_refuse(i, EOPNOTSUPP, "grant", "for a test");
-    CU_ASSERT_EQUAL(xenlu_check(lu, &list, &nr, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_check(lu, &list, sizeof(*list), &nr, &err), XENLU_OK);
     CU_ASSERT_EQUAL_FATAL(nr, 100);
     CU_ASSERT_EQUAL(list[0].domid, XENLU_NO_DOMAIN);
     CU_ASSERT_EQUAL(list[0].errnum, EBUSY);
@@ -1830,7 +1874,7 @@ static void test_inventory(void)
     fresh(FAKE_DOMAINS);
     fake.domain[150].tot_pages = 5;
     fake.domain[150].flags = XEN_LIVEUPDATE_DOMAIN_HVM;
-    CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, &d, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, sizeof(inv), &d, sizeof(*d), &err), XENLU_OK);
     CU_ASSERT_EQUAL_FATAL(inv.nr_domains, FAKE_DOMAINS);
     CU_ASSERT_TRUE(fake.calls[XEN_LIVEUPDATE_inventory] <= 3);
     CU_ASSERT_EQUAL(d[150].domid, 150);
@@ -1841,7 +1885,8 @@ static void test_inventory(void)
 
     fake.fail_op = XEN_LIVEUPDATE_inventory;
     fake.error = EOPNOTSUPP;
-    CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, &d, &err), XENLU_UNSUPPORTED);
+    CU_ASSERT_EQUAL(xenlu_get_inventory(lu, &inv, sizeof(inv), &d, sizeof(*d), &err),
+                    XENLU_UNSUPPORTED);
 }
 
 static void test_stream(void)
@@ -1872,28 +1917,30 @@ static void test_staging(void)
     image_good(&image);
     strcpy(image_note(&image)->changeset, "a changeset");
     CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
-    CU_ASSERT_EQUAL(xenlu_check_target(lu, "xen", "loglvl=all", &target, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_check_target(lu, "xen", "loglvl=all", &target, sizeof(target), &err),
+                    XENLU_OK);
     CU_ASSERT_EQUAL(fake.loads, 0);
     CU_ASSERT_STRING_EQUAL(target.version, "4.17.5-test");
     CU_ASSERT_STRING_EQUAL(target.changeset, "a changeset");
     CU_ASSERT_STRING_EQUAL(target.command_line,
                            "loglvl=all no-real-mode liveupdate=32M@0x42000000");
     CU_ASSERT_EQUAL(target.entry, 0x42000000 + IMAGE_PADDR);
-    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.loads, 1);
     CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.unloads, 1);
 
     /* The file is named, and the size that would do. */
     fake.query.slot_size = 4u << 20;
-    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, &err), XENLU_REGION_TOO_SMALL);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, sizeof(target), &err),
+                    XENLU_REGION_TOO_SMALL);
     CU_ASSERT_EQUAL(err.size_needed, 44u << 20);
     fake.query.slot_size = 32u << 20;
     image_ehdr(&image)->e_machine = 40;
     CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
-    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, &err), XENLU_NOT_XEN);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, sizeof(target), &err), XENLU_NOT_XEN);
     CU_ASSERT(!strncmp(err.message, "xen: ", 5));
-    CU_ASSERT_EQUAL(xenlu_stage(lu, "/nowhere", NULL, &target, &err), XENLU_SYSTEM);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "/nowhere", NULL, &target, sizeof(target), &err), XENLU_SYSTEM);
     CU_ASSERT_EQUAL(err.errnum, ENOENT);
 
     /* While an update runs, a target can be looked at, but not loaded. */
@@ -1901,13 +1948,14 @@ static void test_staging(void)
     CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
     fake.stage = fake.stuck = FAKE_SETTLE;
     fake.query.phase = XEN_LIVEUPDATE_PHASE_settle;
-    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, &err), XENLU_BUSY);
-    CU_ASSERT_EQUAL(xenlu_check_target(lu, "xen", NULL, &target, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, sizeof(target), &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(xenlu_check_target(lu, "xen", NULL, &target, sizeof(target), &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.loads, 1);
 
     fake_reset(1);
     fake.pvh_dom0 = true;
-    CU_ASSERT_EQUAL(xenlu_stage(lu, "/boot/xen", NULL, &target, &err), XENLU_REFUSED);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "/boot/xen", NULL, &target, sizeof(target), &err),
+                    XENLU_REFUSED);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "dom0 is PVH"));
 }
 
@@ -1946,6 +1994,7 @@ int main(void)
         {"values as JSON", test_json_values},
         {"time", test_time},
         {"library: update", test_update},
+        {"library: poll", test_poll},
         {"library: too late", test_too_late},
         {"library: not now", test_not_now},
         {"library: status", test_status},

@@ -31,7 +31,23 @@ faults_LIBS := $(cli_LIBS)
 # Thousands of processes: with the sanitizers, which the other two have, each takes ten times as long to make.
 $B/faults $B/obj/faults/%: SANITIZE :=
 
-PROGRAMS += record cli faults
+# The library with a program that was compiled for another version of it.
+abi_older_SRC := abi_test.c $(filter-out record_test.c $(LU)/record/% $(PB)/%,$(record_SRC))
+abi_newer_SRC := $(abi_older_SRC)
+abi_older_CFLAGS := $(record_CFLAGS)
+abi_newer_CFLAGS := $(record_CFLAGS)
+abi_older_abi_test_CFLAGS := -iquote $B/abi/older
+abi_newer_abi_test_CFLAGS := -iquote $B/abi/newer -DNEWER
+abi_older_LIBS := -lcunit -lz
+abi_newer_LIBS := $(abi_older_LIBS)
+
+$B/abi/%/xenliveupdate.h: $(LU)/include/xenliveupdate.h abi.awk
+	@mkdir -p $(@D)
+	$(Q)awk -v age=$* -f abi.awk $< >$@
+$B/obj/abi_older/abi_test.c.o: $B/abi/older/xenliveupdate.h
+$B/obj/abi_newer/abi_test.c.o: $B/abi/newer/xenliveupdate.h
+
+PROGRAMS += record cli faults abi_older abi_newer
 
 $(PB)/%.pb-c.c: $(FORMAT)/%.proto
 	@mkdir -p $(@D)

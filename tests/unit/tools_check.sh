@@ -48,9 +48,18 @@ while read -r f; do
     grep -q "^$f$" "$out/header" || fail "the header does not have $f"
 done <"$out/symbols"
 
+# What callers are compiled with stays what it was: a value, or a member's offset and size.
+awk -v age=layout -f "$top/tests/unit/abi.awk" "$top/lu-tools/include/xenliveupdate.h" >"$out/layout.c"
+cc -std=c11 -I"$top/lu-tools/include" -o "$out/layout" "$out/layout.c"
+"$out/layout" >"$out/layout.now"
+while read -r line; do
+    grep -qxF "$line" "$out/layout.now" || fail "programs that have been compiled are broken: it was $line"
+done <"$top/tests/unit/abi.layout"
+cmp -s "$out/layout.now" "$top/tests/unit/abi.layout" || fail "abi.layout lacks what is new: copy $out/layout.now"
+
 # The example, as a program of somebody else's would be made.
 PKG_CONFIG_PATH=$lu/pkgconfig pkg-config --exists xenliveupdate || fail "pkg-config does not know the library"
-cc -std=c11 -Wall -Wextra -Werror -o "$out/update" "$top/lu-tools/example/update.c" \
+cc -Wall -Wextra -Werror -o "$out/update" "$top/lu-tools/example/update.c" \
     $(PKG_CONFIG_PATH=$lu/pkgconfig pkg-config --cflags --libs xenliveupdate)
 c++ -fsyntax-only -x c++ "$top/lu-tools/include/xenliveupdate.h" 2>/dev/null || ! command -v c++ >/dev/null ||
     fail "the header is not for C++"
