@@ -208,7 +208,7 @@ void crash_kernel_facts(struct cli *c, const Lu__Manifest *before, struct facts 
     struct xenlu_status s;
 
     facts_add(f, "CRASH_KERNEL_LOST", "%u",
-              before && !xenlu_get_status(c->lu, &s, NULL) && has_lost_crash_kernel(before, &s));
+              before && !xenlu_get_status(c->lu, &s, sizeof(s), NULL) && has_lost_crash_kernel(before, &s));
 }
 
 void tell_crash_kernel(struct cli *c, const struct journal *j, const Lu__Manifest *before,
@@ -216,7 +216,7 @@ void tell_crash_kernel(struct cli *c, const struct journal *j, const Lu__Manifes
 {
     struct xenlu_status s;
 
-    if (!before || xenlu_get_status(c->lu, &s, NULL))
+    if (!before || xenlu_get_status(c->lu, &s, sizeof(s), NULL))
         return;
     json_object_set_new(c->out, "crash_kernel",
                         json_pack("{s:b,s:b}", "before", before->host->crash_kernel, "after",

@@ -20,7 +20,9 @@ static long kept;
 
 static void give_up_frames(xen_pfn_t *frames, unsigned long n)
 {
-    struct xen_memory_reservation op = {.extent_start.p = frames, .nr_extents = n, .domid = DOMID_SELF};
+    struct xen_memory_reservation op = {.extent_start.p = frames,
+                                        .nr_extents = n,
+                                        .domid = DOMID_SELF};
     long rc = hypercall(memory_op, XENMEM_decrease_reservation, &op);
 
     require(rc == (long)n, "%ld of %lu frames could be given up", rc, n);
