@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../record/message_json.h"
 #include "cli.h"
 
 #define PAGES_PER_MIB 256

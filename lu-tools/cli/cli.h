@@ -31,8 +31,6 @@ enum {
     EXIT_USAGE = 64,  /* as in sysexits.h */
 };
 
-#define ADVICE_DISK "make room, or set XEN_LIVEUPDATE_DIR to a directory that can be written"
-
 struct cli {
     bool json, quiet, verbose, dry_run, help, version;
     const char *verb;          /* as it was called; NULL: none */
@@ -102,18 +100,12 @@ void release_signals(void);
 int stop_if_interrupted(struct cli *c);
 
 /*
- * The journal, locked: of all that stage, unstage, rehearse or update, one at a time.
- * Returns an exit code; on EXIT_DONE the caller closes it.
+ * The journal, completed if that can be done now.  Returns an exit code; on EXIT_DONE the caller
+ * closes it.
  */
-int lock_journal(struct cli *c, struct journal *j);
-/* The same, with what had been cut off completed. */
-int open_journal(struct cli *c, struct journal *j);
-/* The same, but as well as it can be done now: read only, or not completed. */
 int read_journal(struct cli *c, struct journal *j);
 /* The manifest of the host as it is. */
 int take_manifest(struct cli *c, Lu__Manifest **m);
-/* What the journal's metrics are now; a warning if they cannot be written. */
-void update_metrics(struct cli *c, const struct journal *j);
 /* Facts that every hook gets. */
 void base_facts(struct cli *c, struct facts *f);
 /* Would all hooks be run?  Refuses if one would not that could have refused; others: a warning. */
@@ -128,11 +120,9 @@ void crash_kernel_facts(struct cli *c, const Lu__Manifest *before, struct facts 
  * Behind those hooks: was a crash kernel loaded @before attempt @id, and is it now?  A warning if it is not, in the
  * system's log as well.
  */
-void tell_crash_kernel(struct cli *c, const struct journal *j, const Lu__Manifest *before,
-                       uint32_t id);
+void tell_crash_kernel(struct cli *c, const Lu__Manifest *before, uint32_t id);
 /* Asks every resource; refusals go to @to as text.  EXIT_DONE if there are none. */
 int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names);
-Lu__Target *target_message(const char *path, const struct xenlu_target *t);
 
 /* ---- verbs ---- */
 

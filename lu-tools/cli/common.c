@@ -3,16 +3,12 @@
  * What several verbs do: signals, the journal, manifests, hooks, metrics, the crash kernel, the check.
  */
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "../lib/internal.h"
 #include "cli.h"
-
-#define LOCK_TRIES  10
-#define LOCK_TRY_NS (20 * 1000 * 1000)
 
 /* ---- signals ---- */
 
@@ -55,41 +51,6 @@ int stop_if_interrupted(struct cli *c)
 
 /* ---- the journal ---- */
 
-int lock_journal(struct cli *c, struct journal *j)
-{
-    struct timespec delay = {.tv_nsec = LOCK_TRY_NS};
-    struct record_why why;
-    int rc;
-
-    /* Who looks at the journal may complete it, and has the lock for that moment. */
-    for (int i = 0; (rc = journal_open(j, true, &why)) == EBUSY && i < LOCK_TRIES; i++)
-        nanosleep(&delay, NULL);
-    if (rc == EBUSY)
-        return complain_text(c, EXIT_BUSY, "busy", "try again in a moment",
-                             "an update is under way, or a target is being staged: another "
-                             "xen-liveupdate is at it");
-    if (rc)
-        return complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK, "the journal: %s", why.text);
-
-    return EXIT_DONE;
-}
-
-int open_journal(struct cli *c, struct journal *j)
-{
-    struct record_why why;
-    int rc = lock_journal(c, j);
-
-    if (rc)
-        return rc;
-    rc = journal_complete(j, c->lu, &why);
-    if (rc) {
-        journal_close(j);
-        return complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK, "the journal: %s", why.text);
-    }
-
-    return EXIT_DONE;
-}
-
 /* Whoever only reads is neither kept out nor stopped by what cannot be completed. */
 int read_journal(struct cli *c, struct journal *j)
 {
@@ -112,22 +73,9 @@ int read_journal(struct cli *c, struct journal *j)
 
 int take_manifest(struct cli *c, Lu__Manifest **m)
 {
-    struct record_why why;
+    struct xenlu_error err;
 
-    if (manifest_take(c->lu, m, &why))
-        return complain_text(c, EXIT_ERROR, "inventory", "",
-                             "what there is to carry cannot be listed: %s", why.text);
-
-    return EXIT_DONE;
-}
-
-void update_metrics(struct cli *c, const struct journal *j)
-{
-    struct xenlu_status status;
-    struct record_why why;
-
-    if (!xenlu_get_status(c->lu, &status, sizeof(status), NULL) && metrics_write(&status, j, &why))
-        warn(c, "metrics: %s", why.text);
+    return xenlu_take_manifest(c->lu, m, &err) ? complain(c, &err) : EXIT_DONE;
 }
 
 /* ---- hooks ---- */
@@ -208,11 +156,11 @@ void crash_kernel_facts(struct cli *c, const Lu__Manifest *before, struct facts 
     struct xenlu_status s;
 
     facts_add(f, "CRASH_KERNEL_LOST", "%u",
-              before && !xenlu_get_status(c->lu, &s, sizeof(s), NULL) && has_lost_crash_kernel(before, &s));
+              before && !xenlu_get_status(c->lu, &s, sizeof(s), NULL) &&
+                  has_lost_crash_kernel(before, &s));
 }
 
-void tell_crash_kernel(struct cli *c, const struct journal *j, const Lu__Manifest *before,
-                       uint32_t id)
+void tell_crash_kernel(struct cli *c, const Lu__Manifest *before, uint32_t id)
 {
     struct xenlu_status s;
 
@@ -223,7 +171,7 @@ void tell_crash_kernel(struct cli *c, const struct journal *j, const Lu__Manifes
                                   s.crash_loaded));
     if (!before->host->crash_kernel || s.generation == before->host->generation)
         return;
-    update_metrics(c, j);
+    xenlu_update_metrics(c->lu);
     if (!has_lost_crash_kernel(before, &s)) {
         say(c, "crash kernel: armed again\n");
         return;
@@ -249,29 +197,4 @@ int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names)
     free(list);
 
     return nr ? EXIT_REFUSED : EXIT_DONE;
-}
-
-Lu__Target *target_message(const char *path, const struct xenlu_target *t)
-{
-    Lu__Target *m = record_alloc(sizeof(*m));
-
-    lu__target__init(m);
-    m->path = record_text(path);
-    m->version = record_text(t->version);
-    m->changeset = record_text(t->changeset);
-    m->build_id = record_text(t->build_id);
-    m->command_line = record_text(t->command_line);
-    m->segments = record_alloc(t->nr_segments * sizeof(*m->segments) + 1);
-    for (unsigned int i = 0; i < t->nr_segments; i++) {
-        Lu__Segment *s = record_alloc(sizeof(*s));
-
-        lu__segment__init(s);
-        s->name = record_text(t->segment[i].name);
-        s->start = t->segment[i].start;
-        s->size = t->segment[i].size;
-        s->crc32c = t->segment[i].crc32c;
-        m->segments[m->n_segments++] = s;
-    }
-
-    return m;
 }

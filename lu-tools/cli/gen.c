@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "../record/message_json.h"
 #include "../record/record.h"
 #include "table.h"
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../record/message_json.h"
 #include "cli.h"
 
 static json_t *address(uint64_t maddr)

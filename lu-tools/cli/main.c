@@ -43,8 +43,12 @@ static int exit_code(enum xenlu_code code)
     switch (code) {
     case XENLU_OK: return EXIT_DONE;
     case XENLU_BUSY: return EXIT_BUSY;
-    case XENLU_REFUSED: return EXIT_REFUSED;
+    case XENLU_REFUSED:
+    case XENLU_TARGET_UNKNOWN:
+    case XENLU_TARGET_CHANGED:
+    case XENLU_PAUSE_TOO_LONG: return EXIT_REFUSED;
     case XENLU_FAILED: return EXIT_FAILED;
+    case XENLU_LOST: return EXIT_LOST;
     case XENLU_TIMEOUT:
     case XENLU_NOT_KNOWN: return EXIT_UNKNOWN;
     default: return EXIT_ERROR;
@@ -259,6 +263,11 @@ static int parse_options(struct cli *c, int argc, char **argv, unsigned int *met
     return rc;
 }
 
+static void tell_warning(const char *text, void *data)
+{
+    warn(data, "%s", text);
+}
+
 /* Opens the library where the verb needs it, and runs the verb. */
 static int run(struct cli *c, const struct verb_row *verb)
 {
@@ -268,6 +277,8 @@ static int run(struct cli *c, const struct verb_row *verb)
     if (verb->needs_xen && xenlu_open(&c->lu, &err)) {
         rc = complain(c, &err);
     } else {
+        if (c->lu)
+            xenlu_set_warn(c->lu, tell_warning, c);
         for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
             if (!strcmp(functions[i].name, verb->name))
                 rc = functions[i].run(c);

@@ -7,84 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../record/message_json.h"
 #include "cli.h"
-
-/*
- * The record of what is staged goes before Xen gets another target, and comes after it: cut
- * off anywhere it never tells of a target that Xen does not have.
- */
-
-/* Returns an exit code; the caller closes the journal.  *staged: what is staged, NULL: not known. */
-static int begin_staging(struct cli *c, struct journal *j, Lu__Manifest **m, Lu__Staged **staged)
-{
-    struct xenlu_status status;
-    struct xenlu_error err;
-    struct record_why why;
-    int rc;
-
-    if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
-        return complain(c, &err);
-    rc = lock_journal(c, j);
-    if (!rc)
-        rc = take_manifest(c, m);
-    if (rc)
-        return rc;
-    *staged = staged_read((*m)->host);
-    if (staged_write(NULL, NULL, &why))
-        return complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK, "what is staged: %s", why.text);
-
-    return EXIT_DONE;
-}
-
-static bool is_staged(struct cli *c)
-{
-    struct xenlu_status s;
-
-    return !xenlu_get_status(c->lu, &s, sizeof(s), NULL) && s.staged;
-}
-
-/* @target: what is staged now, NULL: nothing is.  One that apply would not know is dropped. */
-static int end_staging(struct cli *c, const struct journal *j, const Lu__Manifest *m,
-                       const Lu__Target *target)
-{
-    struct record_why why;
-    int rc = EXIT_DONE;
-
-    if (target && staged_write(m->host, target, &why)) {
-        xenlu_unstage(c->lu, NULL);
-        rc = complain_text(c, EXIT_ERROR, "journal", ADVICE_DISK,
-                           "what is staged cannot be remembered: %s; nothing is staged now",
-                           why.text);
-    }
-    update_metrics(c, j);
-
-    return rc;
-}
-
-static int stage_or_unstage(struct cli *c, int (*change)(struct cli *c, Lu__Target **target))
-{
-    struct journal j = {.lock = -1};
-    Lu__Target *target = NULL;
-    Lu__Manifest *m = NULL;
-    Lu__Staged *old = NULL;
-    int failed, rc = begin_staging(c, &j, &m, &old);
-
-    if (!rc) {
-        failed = change(c, &target);
-        /* After an error what was staged before still is. */
-        rc = end_staging(c, &j, m, failed && old && is_staged(c) ? old->target : target);
-        rc = failed ? failed : rc;
-    }
-    if (target)
-        lu__target__free_unpacked(target, NULL);
-    if (old)
-        lu__staged__free_unpacked(old, NULL);
-    if (m)
-        lu__manifest__free_unpacked(m, NULL);
-    journal_close(&j);
-
-    return rc;
-}
 
 static void changes(struct cli *c, const char *what, const char *old, const char *new)
 {
@@ -104,8 +28,7 @@ static void tell_changes(struct cli *c, const struct xenlu_status *s, const stru
     changes(c, "command line", s->command_line, t->command_line);
 }
 
-/* *message: what has been staged, or would be. */
-static int stage(struct cli *c, Lu__Target **message)
+int verb_stage(struct cli *c)
 {
     struct xenlu_target target;
     struct xenlu_status status;
@@ -116,38 +39,10 @@ static int stage(struct cli *c, Lu__Target **message)
                                                         sizeof(target), &err))
         return complain(c, &err);
 
-    *message = target_message(c->args[0], &target);
     json_object_set_new(c->out, "target", json_target(c->args[0], &target));
     say(c, "%s: %s\n", c->dry_run ? "would stage" : "staged", c->args[0]);
     print_target(c, c->args[0], &target);
     tell_changes(c, &status, &target);
-
-    return EXIT_DONE;
-}
-
-int verb_stage(struct cli *c)
-{
-    Lu__Target *target = NULL;
-    int rc;
-
-    if (!c->dry_run)
-        return stage_or_unstage(c, stage);
-    rc = stage(c, &target);
-    if (target)
-        lu__target__free_unpacked(target, NULL);
-
-    return rc;
-}
-
-/* *message stays NULL: nothing is. */
-static int unstage(struct cli *c, Lu__Target **message)
-{
-    struct xenlu_error err;
-
-    (void)message;
-    if (xenlu_unstage(c->lu, &err))
-        return complain(c, &err);
-    say(c, "unstaged\n");
 
     return EXIT_DONE;
 }
@@ -157,11 +52,13 @@ int verb_unstage(struct cli *c)
     struct xenlu_status status;
     struct xenlu_error err;
 
-    if (!c->dry_run)
-        return stage_or_unstage(c, unstage);
-    if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
+    if (c->dry_run ? xenlu_get_status(c->lu, &status, sizeof(status), &err)
+                   : xenlu_unstage(c->lu, &err))
         return complain(c, &err);
-    say(c, status.staged ? "would unstage\n" : "nothing is staged\n");
+    if (c->dry_run)
+        say(c, status.staged ? "would unstage\n" : "nothing is staged\n");
+    else
+        say(c, "unstaged\n");
 
     return EXIT_DONE;
 }
@@ -193,6 +90,7 @@ static void tell_staged(struct cli *c, const struct xenlu_status *s)
 static void tell_last(struct cli *c, const struct xenlu_status *s)
 {
     const struct attempt *a;
+    struct record_why why;
     struct journal j;
     char when[32];
 
@@ -206,8 +104,8 @@ static void tell_last(struct cli *c, const struct xenlu_status *s)
     }
     if (s && journal_lost_crash_kernel(&j, s))
         say(c, "crash kernel before the update: armed (load it again)\n");
-    if (s && !c->dry_run)
-        update_metrics(c, &j);
+    if (s && !c->dry_run && metrics_write(s, &j, &why))
+        warn(c, "metrics: %s", why.text);
     journal_close(&j);
 }
 

@@ -20,10 +20,16 @@
  * its domain, wakes up under the new Xen, and xenlu_wait() returns what became
  * of it.
  *
+ * Whoever updates by it does so as xen-liveupdate does: one at a time (a lock on the host), with
+ * an entry in the journal before anything happens and the outcome in it afterwards, whoever lives
+ * to write it, and with a look whether all are there that were there before.  Where that is kept,
+ * and the environment that changes it: xen-liveupdate(8).  Only hooks are the command line's: they
+ * may take minutes.
+ *
  * Every function that can fail returns XENLU_OK (0) or what is wrong, and fills
- * *err then (err may be NULL).  Nothing is printed.  A handle is for one thread
- * at a time, and not for a child after fork().  All of it is for root in the
- * hardware domain (dom0).
+ * *err then (err may be NULL).  Nothing is printed, unless there is no memory for a few KiB, which
+ * ends the program.  A handle is for one thread at a time, and not for a child after fork().
+ * All of it is for root in the hardware domain (dom0).
  *
  * Stable from version 1.0 on: a program runs with every library of the major version that it
  * was built for.  What there is stays as it is; a structure grows at its end only, and a
@@ -94,6 +100,15 @@ enum xenlu_code {
     XENLU_NOT_KNOWN, /* begun, and then Xen could not be asked */
     XENLU_UNDER_WAY, /* xenlu_poll(): no outcome yet */
     XENLU_NOT_STARTED,
+
+    /* What is recorded of it. */
+    XENLU_JOURNAL,        /* it cannot be written, so nothing is begun */
+    XENLU_INVENTORY,      /* what there is to carry, or has been carried, cannot be listed */
+    XENLU_TARGET_UNKNOWN, /* there is no record of what is staged */
+    XENLU_TARGET_CHANGED, /* it is no longer what was there when the attempt began */
+    XENLU_PAUSE_TOO_LONG, /* than it may be */
+    XENLU_INTERRUPTED,    /* by xenlu_abort(), before Xen was asked for it */
+    XENLU_LOST,           /* done, but not all is there that was there before: xenlu_missing() */
 };
 
 struct xenlu_error {
@@ -119,6 +134,21 @@ struct xenlu;
 enum xenlu_code xenlu_open(struct xenlu **lu, struct xenlu_error *err);
 /* @lu may be NULL. */
 void xenlu_close(struct xenlu *lu);
+
+/*
+ * @warn is told, in a sentence, of what keeps nothing from being done: metrics that cannot be written,
+ * an outcome that cannot, another Xen than was approved.  NULL: nobody is told.
+ */
+typedef void xenlu_warn_fn(const char *text, void *data);
+void xenlu_set_warn(struct xenlu *lu, xenlu_warn_fn *warn, void *data);
+
+/*
+ * The lock that xenlu_stage(), xenlu_unstage() and xenlu_start() take, held over several of them: what
+ * is executed is what was staged last, by whichever program.  As often as it is taken it has to be
+ * given back.  XENLU_BUSY: another program has it; XENLU_JOURNAL.
+ */
+enum xenlu_code xenlu_lock(struct xenlu *lu, struct xenlu_error *err);
+void xenlu_unlock(struct xenlu *lu);
 
 /* ---- what is ---- */
 
@@ -221,12 +251,13 @@ enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const cha
 
 /*
  * The same, and loads it.  Has no effect on domains and replaces what was staged
- * before; after an error what was staged before still is.  Also XENLU_BUSY.
+ * before; after an error what was staged before still is.  Also XENLU_BUSY, XENLU_JOURNAL,
+ * XENLU_INVENTORY.
  */
 enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
                             struct xenlu_target *target, size_t size, struct xenlu_error *err);
 
-/* XENLU_NOT_STAGED, XENLU_BUSY. */
+/* XENLU_NOT_STAGED, XENLU_BUSY, XENLU_JOURNAL, XENLU_INVENTORY. */
 enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err);
 
 /* ---- the update ---- */
@@ -292,28 +323,31 @@ enum xenlu_kind {
 struct xenlu_plan {
     uint32_t kind;    /* enum xenlu_kind */
     uint32_t timeout; /* seconds until it is taken back, if that still can be; 0: none */
+    /* Of an update: rehearses first, and goes ahead if the pause is not expected to be longer. */
+    int64_t max_pause_ns;
 };
 
 /*
- * Asks Xen for it, and returns: it begins in some milliseconds.  Does not check first: see
- * xenlu_check().
- * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_UNSUPPORTED (also: a rehearsal, or
+ * Takes the lock, completes in the journal what others left when they were killed, writes down
+ * what the host has and what is going to be done, asks Xen for it, and returns: it begins in some
+ * milliseconds.  Does not check first: see xenlu_check().
+ * Errors: XENLU_NOT_STAGED, XENLU_NO_REGION, XENLU_BUSY, XENLU_JOURNAL, XENLU_INVENTORY,
+ * XENLU_TARGET_UNKNOWN, XENLU_TARGET_CHANGED, XENLU_PAUSE_TOO_LONG, XENLU_UNSUPPORTED (also:
  * something in @plan that this library does not know); nothing has been tried.
- *
- * What is executed is what was staged last, by whichever program.  Programs that use
- * the library beside xen-liveupdate keep out of its way, and it out of theirs, if they hold
- * its lock from xenlu_stage() to the outcome: flock() of /var/lib/xen/liveupdate/lock.  It
- * refuses to apply a target that it has not staged itself.
  */
 enum xenlu_code xenlu_start(struct xenlu *lu, const struct xenlu_plan *plan, size_t size,
                             struct xenlu_error *err);
 
 /*
  * What has become of what xenlu_start() began?  To be asked every 20 ms or so, from the caller's
- * own loop, until it is another answer than XENLU_UNDER_WAY:
- * XENLU_OK: done, and Xen takes the next attempt; XENLU_FAILED; XENLU_TIMEOUT; XENLU_NOT_KNOWN.
- * XENLU_NOT_STARTED: there is nothing to ask for.  *result (may be NULL, @size 0) is filled with
- * the first two, and while it is under way: phase is the one that Xen is in.
+ * own loop, until it is another answer than XENLU_UNDER_WAY; then the outcome is in the journal, and
+ * the lock given back.
+ * XENLU_OK: done, nothing is missing, and Xen takes the next attempt; XENLU_LOST, XENLU_INVENTORY:
+ * done, but; XENLU_FAILED; XENLU_TIMEOUT; XENLU_NOT_KNOWN; with max_pause_ns also what xenlu_start()
+ * returns.  XENLU_NOT_STARTED: there is nothing to ask for.
+ * *result (may be NULL, @size 0) is filled when it is done or has failed, and while it is under way:
+ * phase is the one that Xen is in.
+ * A program that ends before leaves the outcome to the next one that asks for anything.
  */
 enum xenlu_code xenlu_poll(struct xenlu *lu, struct xenlu_result *result, size_t size,
                            struct xenlu_error *err);
@@ -325,6 +359,14 @@ enum xenlu_code xenlu_poll(struct xenlu *lu, struct xenlu_result *result, size_t
 typedef void xenlu_progress_fn(struct xenlu *lu, uint32_t phase, void *data);
 enum xenlu_code xenlu_wait(struct xenlu *lu, xenlu_progress_fn *progress, void *data,
                            struct xenlu_result *result, size_t size, struct xenlu_error *err);
+
+/*
+ * What the host had before the last attempt of this handle, and has not after it, each as a
+ * sentence ("domain 3 (web1) is gone"); and who has shut down by himself meanwhile.  NULL behind
+ * the last.  The library's, until the next xenlu_start() or xenlu_close().
+ */
+const char *xenlu_missing(struct xenlu *lu, unsigned int i);
+const char *xenlu_left(struct xenlu *lu, unsigned int i);
 
 /* Takes back an update that has not begun.  XENLU_NOTHING_TO_ABORT; XENLU_BUSY: too late. */
 enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err);

@@ -44,6 +44,13 @@ static const char *const names[] = {
     [XENLU_NOT_KNOWN] = "not-known",
     [XENLU_UNDER_WAY] = "under-way",
     [XENLU_NOT_STARTED] = "not-started",
+    [XENLU_JOURNAL] = "journal",
+    [XENLU_INVENTORY] = "inventory",
+    [XENLU_TARGET_UNKNOWN] = "target-unknown",
+    [XENLU_TARGET_CHANGED] = "target-changed",
+    [XENLU_PAUSE_TOO_LONG] = "pause-too-long",
+    [XENLU_INTERRUPTED] = "interrupted",
+    [XENLU_LOST] = "lost",
 };
 
 #define ADVICE_XEN    "take the \"xen\" or \"xen.gz\" of a Xen built with CONFIG_LIVEUPDATE=y"

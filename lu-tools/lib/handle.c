@@ -48,6 +48,11 @@ void xenlu_close(struct xenlu *lu)
 {
     if (!lu)
         return;
+    attempt_close(lu);
+    if (lu->locks)
+        journal_close(&lu->journal);
+    if (lu->told)
+        lu__end__free_unpacked(lu->told, NULL);
     lu_xen_close(lu->xen);
     free(lu);
 }

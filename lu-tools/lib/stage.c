@@ -77,9 +77,8 @@ static enum xenlu_code target_error(struct xenlu_error *err, const char *path,
 }
 
 static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *append, bool load,
-                             void *out, size_t size, struct xenlu_error *err)
+                             struct xenlu_target *out, struct xenlu_error *err)
 {
-    struct xenlu_target description;
     struct xen_liveupdate_query query;
     struct lu_place place;
     struct lu_plan plan = {0};
@@ -108,30 +107,15 @@ static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *app
         .nr_slots = query.nr_slots,
         .format = query.format,
     };
-    error = prepare(lu, &place, path, append, &plan, &description, &why);
+    error = prepare(lu, &place, path, append, &plan, out, &why);
     if (!error && load)
         error = lu_xen_load(lu->xen, &plan, &why);
     lu_plan_free(&plan);
-    if (!error)
-        xenlu_give(out, size, &description, sizeof(description));
 
     return error ? target_error(err, path, &why) : XENLU_OK;
 }
 
-enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const char *append,
-                                   struct xenlu_target *target, size_t size,
-                                   struct xenlu_error *err)
-{
-    return stage(lu, path, append, false, target, size, err);
-}
-
-enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
-                            struct xenlu_target *target, size_t size, struct xenlu_error *err)
-{
-    return stage(lu, path, append, true, target, size, err);
-}
-
-enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err)
+static enum xenlu_code unstage(struct xenlu *lu, struct xenlu_error *err)
 {
     struct xen_liveupdate_query query;
     struct lu_kexec_why why;
@@ -145,4 +129,103 @@ enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err)
         return xenlu_fail_kexec(err, &why);
 
     return XENLU_OK;
+}
+
+static bool is_staged(struct xenlu *lu)
+{
+    struct xen_liveupdate_query query;
+
+    return !xenlu_query(lu, &query, NULL) && query.staged;
+}
+
+/*
+ * With the lock.  The record of what is staged goes before Xen gets another target, and comes after
+ * it: cut off anywhere it never tells of a target that Xen does not have.  @path NULL: unstages.
+ */
+static enum xenlu_code change(struct xenlu *lu, const Lu__Host *host, const char *path,
+                              const char *append, struct xenlu_target *out, struct xenlu_error *err)
+{
+    Lu__Staged *old = staged_read(host);
+    Lu__Target *target = NULL;
+    struct record_why why;
+    enum xenlu_code code;
+
+    if (staged_write(NULL, NULL, &why)) {
+        code = xenlu_fail(err, XENLU_JOURNAL, 0, ADVICE_DISK, "what is staged: %s", why.text);
+        goto done;
+    }
+    code = path ? stage(lu, path, append, true, out, err) : unstage(lu, err);
+    if (!code && path)
+        target = target_message(path, out);
+    /* After an error what was staged before still is. */
+    if (code && old && is_staged(lu))
+        target = target_copy(old->target);
+    if (target && staged_write(host, target, &why)) {
+        unstage(lu, NULL);
+        if (code)
+            xenlu_warn(lu, "what was staged is not any more: %s", why.text);
+        else
+            code = xenlu_fail(err, XENLU_JOURNAL, 0, ADVICE_DISK,
+                              "what is staged cannot be remembered: %s; nothing is staged now",
+                              why.text);
+    }
+    xenlu_update_metrics(lu);
+    if (target)
+        lu__target__free_unpacked(target, NULL);
+done:
+    if (old)
+        lu__staged__free_unpacked(old, NULL);
+
+    return code;
+}
+
+static enum xenlu_code change_locked(struct xenlu *lu, const char *path, const char *append,
+                                     struct xenlu_target *out, struct xenlu_error *err)
+{
+    struct xen_liveupdate_query query;
+    Lu__Manifest *m;
+    enum xenlu_code code = xenlu_query(lu, &query, err);
+
+    if (!code)
+        code = xenlu_lock(lu, err);
+    if (code)
+        return code;
+    code = xenlu_take_manifest(lu, &m, err);
+    if (!code) {
+        code = change(lu, m->host, path, append, out, err);
+        lu__manifest__free_unpacked(m, NULL);
+    }
+    xenlu_unlock(lu);
+
+    return code;
+}
+
+enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const char *append,
+                                   struct xenlu_target *target, size_t size,
+                                   struct xenlu_error *err)
+{
+    struct xenlu_target t;
+    enum xenlu_code code = stage(lu, path, append, false, &t, err);
+
+    if (!code)
+        xenlu_give(target, size, &t, sizeof(t));
+
+    return code;
+}
+
+enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
+                            struct xenlu_target *target, size_t size, struct xenlu_error *err)
+{
+    struct xenlu_target t;
+    enum xenlu_code code = change_locked(lu, path, append, &t, err);
+
+    if (!code)
+        xenlu_give(target, size, &t, sizeof(t));
+
+    return code;
+}
+
+enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err)
+{
+    return change_locked(lu, NULL, NULL, NULL, err);
 }

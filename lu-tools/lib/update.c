@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The update itself: check, start, and what became of it.
- *
- * Execution is asynchronous.  The process that waits is stopped with its domain
- * and goes on under the new Xen; it sees the generation grow.
+ * What Xen is asked around an attempt: the check, the result, abort, the stream, faults.
  */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "internal.h"
 
-#define POLL_NS    (20 * 1000 * 1000)
 #define READ_CHUNK (256u << 10)
 /* Refusals that are asked for at first; asked again if there are more. */
 #define REFUSALS_ROOM 64u
@@ -139,178 +134,7 @@ enum xenlu_code xenlu_get_result(struct xenlu *lu, struct xenlu_result *result, 
     return code;
 }
 
-/* ---- start, poll, wait ---- */
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void poll_delay(void)
-{
-    struct timespec t = {.tv_nsec = POLL_NS};
-
-    nanosleep(&t, NULL);
-}
-
-static enum xenlu_code attempt_failed(const struct xenlu_result *r, struct xenlu_error *err)
-{
-    const char *phase = xenlu_phase_name(r->phase);
-    char domain[32] = "the host";
-
-    if (r->domid != XENLU_NO_DOMAIN)
-        snprintf(domain, sizeof(domain), "domain %u", r->domid);
-    xenlu_fail(err, XENLU_FAILED, r->errnum, "see xen-liveupdate check, and Xen's log (xl dmesg)",
-               "the update failed in phase %s, resource %s, %s: %s (%s); all domains go on under "
-               "the same Xen",
-               phase ? phase : "?", r->resource[0] ? r->resource : "-", domain, r->reason,
-               strerror(r->errnum));
-    if (err)
-        err->domid = r->domid;
-
-    return XENLU_FAILED;
-}
-
-/* Too late: take it back if it has not begun. */
-static enum xenlu_code timed_out(struct xenlu *lu, struct xenlu_error *err)
-{
-    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_abort};
-
-    if (!xenlu_op(lu, &op, NULL, 0, NULL))
-        return xenlu_fail(err, XENLU_TIMEOUT, ETIMEDOUT, "",
-                          "the update did not begin within %u seconds and was taken back",
-                          lu->plan.timeout);
-
-    return xenlu_fail(err, XENLU_TIMEOUT, ETIMEDOUT, "ask xen-liveupdate result",
-                      "no outcome within %u seconds", lu->plan.timeout);
-}
-
-/* What there is, as far as the caller's header and this library know of the same. */
-static enum xenlu_code read_plan(struct xenlu_plan *plan, const void *from, size_t size,
-                                 struct xenlu_error *err)
-{
-    const uint8_t *p = from;
-
-    for (size_t i = sizeof(*plan); i < size; i++)
-        if (p[i])
-            return xenlu_fail(err, XENLU_UNSUPPORTED, 0, "install a newer libxenliveupdate",
-                              "this library does not know all that it is asked for");
-    xenlu_give(plan, sizeof(*plan), from, size);
-    if (plan->kind != XENLU_UPDATE && plan->kind != XENLU_REHEARSAL)
-        return xenlu_fail(err, XENLU_UNSUPPORTED, EINVAL, "",
-                          "neither an update nor a rehearsal is asked for");
-
-    return XENLU_OK;
-}
-
-enum xenlu_code xenlu_start(struct xenlu *lu, const struct xenlu_plan *plan, size_t size,
-                            struct xenlu_error *err)
-{
-    struct xen_liveupdate op = {.op = XEN_LIVEUPDATE_execute};
-    struct xen_liveupdate_query query;
-    struct lu_kexec_why why;
-    struct xenlu_plan p;
-    enum xenlu_code code = read_plan(&p, plan, size, err);
-
-    if (!code)
-        code = xenlu_query(lu, &query, err);
-    if (code)
-        return code;
-    if (p.kind == XENLU_REHEARSAL)
-        op.op = XEN_LIVEUPDATE_rehearse;
-    if (lu_xen_liveupdate(lu->xen, &op, NULL, 0, &why)) {
-        if (why.errnum == ENOENT)
-            return xenlu_fail(err, XENLU_NOT_STAGED, ENOENT, "xen-liveupdate stage TARGET first",
-                              "no target is staged");
-        if (why.errnum == ENODEV)
-            return xenlu_fail(err, XENLU_NO_REGION, ENODEV,
-                              "set liveupdate=<size> on Xen's command line; it takes a reboot",
-                              "the running Xen has reserved no memory for a live update");
-        if (why.errnum == EOPNOTSUPP)
-            return xenlu_fail(err, XENLU_UNSUPPORTED, why.errnum, "",
-                              "the running Xen cannot do this");
-        return xenlu_fail_kexec(err, &why);
-    }
-    lu->plan = p;
-    lu->generation = query.generation;
-    lu->deadline = now() + p.timeout;
-
-    return XENLU_OK;
-}
-
-static enum xenlu_code not_told(const struct xenlu_error *why, struct xenlu_error *err)
-{
-    return xenlu_fail(err, XENLU_NOT_KNOWN, why->errnum, "ask xen-liveupdate result",
-                      "Xen took the attempt, and then did not tell what became of it: %.384s",
-                      why->message);
-}
-
-/* Also XENLU_UNDER_WAY as long as Xen does not take another attempt. */
-static enum xenlu_code outcome(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)
-{
-    bool update = lu->plan.kind == XENLU_UPDATE;
-    struct xen_liveupdate_query query;
-    struct xenlu_error why;
-
-    /* In this order: what was idle before the result came may be another Xen. */
-    if (get_result(lu, r, &why) || xenlu_query(lu, &query, &why))
-        return not_told(&why, err);
-
-    if (query.phase == XEN_LIVEUPDATE_PHASE_idle) {
-        enum xenlu_state wanted = update ? XENLU_STATE_DONE : XENLU_STATE_REHEARSED;
-
-        /* Once more: the last phase may have ended between the two. */
-        if (r->state == wanted && (r->generation != lu->generation) == update)
-            return get_result(lu, r, &why) ? not_told(&why, err) : XENLU_OK;
-        if (r->state == XENLU_STATE_FAILED)
-            return attempt_failed(r, err);
-    }
-    if (lu->plan.timeout && now() > lu->deadline)
-        return timed_out(lu, err);
-    r->phase = query.phase;
-
-    return xenlu_fail(err, XENLU_UNDER_WAY, 0, "", "there is no outcome yet");
-}
-
-enum xenlu_code xenlu_poll(struct xenlu *lu, struct xenlu_result *result, size_t size,
-                           struct xenlu_error *err)
-{
-    struct xenlu_error why;
-    struct xenlu_result r;
-    enum xenlu_code code;
-
-    if (!lu->plan.kind)
-        return xenlu_fail(err, XENLU_NOT_STARTED, 0, "", "no attempt of this program is under way");
-    code = outcome(lu, &r, &why);
-    if (code != XENLU_UNDER_WAY)
-        lu->plan.kind = 0;
-    xenlu_give(result, size, &r, sizeof(r));
-    if (code && err)
-        *err = why;
-
-    return code;
-}
-
-enum xenlu_code xenlu_wait(struct xenlu *lu, xenlu_progress_fn *progress, void *data,
-                           struct xenlu_result *result, size_t size, struct xenlu_error *err)
-{
-    struct xenlu_result r;
-    enum xenlu_code code;
-
-    while ((code = xenlu_poll(lu, &r, sizeof(r), err)) == XENLU_UNDER_WAY) {
-        if (progress)
-            progress(lu, r.phase, data);
-        poll_delay();
-    }
-    if (code != XENLU_NOT_STARTED)
-        xenlu_give(result, size, &r, sizeof(r));
-
-    return code;
-}
+/* ---- abort ---- */
 
 enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err)
 {
@@ -318,6 +142,11 @@ enum xenlu_code xenlu_abort(struct xenlu *lu, struct xenlu_error *err)
     struct xenlu_error own;
     enum xenlu_code code = xenlu_op(lu, &op, NULL, 0, &own);
 
+    /* Xen has not been asked for the update yet, and is not going to be. */
+    if (lu->attempt.stage == ATTEMPT_BEGUN || lu->attempt.stage == ATTEMPT_REHEARSING) {
+        lu->attempt.stop = true;
+        return XENLU_OK;
+    }
     if (code == XENLU_SYSTEM && own.errnum == ENOENT)
         return xenlu_fail(err, XENLU_NOTHING_TO_ABORT, ENOENT, "", "no update is scheduled");
     if (code == XENLU_BUSY)

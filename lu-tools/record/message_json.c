@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "message_json.h"
 #include "record.h"
 
 static json_t *enum_name(const ProtobufCEnumDescriptor *e, int value)

@@ -15,8 +15,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include <jansson.h>
-
 #include "manifest.pb-c.h"
 #include "report.pb-c.h"
 #include "xenliveupdate.h"
@@ -25,6 +23,8 @@
 #define RECORD_DIR  "/var/lib/xen/liveupdate"
 #define HOOKS_DIR   "/etc/xen/liveupdate.d"
 #define METRICS_DIR "/var/lib/prometheus/node-exporter"
+
+#define ADVICE_DISK "make room, or set XEN_LIVEUPDATE_DIR to a directory that can be written"
 
 /* What is wrong: one sentence. */
 struct record_why {
@@ -138,6 +138,8 @@ bool journal_lost_crash_kernel(const struct journal *j, const struct xenlu_statu
 int staged_write(const Lu__Host *host, const Lu__Target *target, struct record_why *why);
 /* NULL if nothing is known.  The caller frees it (lu__staged__free_unpacked()). */
 Lu__Staged *staged_read(const Lu__Host *host);
+/* The target in file @path as a message. */
+Lu__Target *target_message(const char *path, const struct xenlu_target *t);
 Lu__Target *target_copy(const Lu__Target *t);
 /* The same file with the same contents, command line and place? */
 bool target_equal(const Lu__Target *a, const Lu__Target *b);
@@ -199,12 +201,5 @@ void notify_crash_kernel(uint32_t id);
 
 /* Metrics for node_exporter, if there is a directory for them. */
 int metrics_write(const struct xenlu_status *s, const struct journal *j, struct record_why *why);
-
-/* ---- message_json.c ---- */
-
-/* Any message as JSON: bytes as hexadecimal digits, enumerations in lower case, -1 as null. */
-json_t *message_json(const ProtobufCMessage *m);
-/* The JSON Schema of what message_json() makes of messages of this kind. */
-json_t *message_schema(const ProtobufCMessageDescriptor *d);
 
 #endif /* RECORD_H */

@@ -76,6 +76,31 @@ Lu__Staged *staged_read(const Lu__Host *host)
     return s;
 }
 
+Lu__Target *target_message(const char *path, const struct xenlu_target *t)
+{
+    Lu__Target *m = record_alloc(sizeof(*m));
+
+    lu__target__init(m);
+    m->path = record_text(path);
+    m->version = record_text(t->version);
+    m->changeset = record_text(t->changeset);
+    m->build_id = record_text(t->build_id);
+    m->command_line = record_text(t->command_line);
+    m->segments = record_alloc(t->nr_segments * sizeof(*m->segments) + 1);
+    for (unsigned int i = 0; i < t->nr_segments; i++) {
+        Lu__Segment *s = record_alloc(sizeof(*s));
+
+        lu__segment__init(s);
+        s->name = record_text(t->segment[i].name);
+        s->start = t->segment[i].start;
+        s->size = t->segment[i].size;
+        s->crc32c = t->segment[i].crc32c;
+        m->segments[m->n_segments++] = s;
+    }
+
+    return m;
+}
+
 /* The caller frees it. */
 static uint8_t *target_pack(const Lu__Target *t, size_t *size)
 {

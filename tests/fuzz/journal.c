@@ -14,6 +14,7 @@
 
 #include <xen-liveupdate/stream.h>
 
+#include "../../lu-tools/record/message_json.h"
 #include "../../lu-tools/record/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

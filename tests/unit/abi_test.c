@@ -84,7 +84,7 @@ static void test_check(void)
 static void test_target(void)
 {
     NEW(xenlu_target, t);
-    char path[] = "/tmp/abi.XXXXXX";
+    char path[] = "/tmp/abi-target.XXXXXX";
     struct image image;
     int fd = mkstemp(path);
     FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
@@ -170,9 +170,24 @@ static void set_up(void)
         abort();
 }
 
+static char dir[] = "/tmp/abi-test.XXXXXX";
+
+static int start(void)
+{
+    return !mkdtemp(dir) || setenv("XEN_LIVEUPDATE_DIR", dir, 1);
+}
+
 static int stop(void)
 {
+    static const char *const files[] = {"lock", "journal.db", "staged"};
+    char path[64];
+
     xenlu_close(lu);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+        remove(path);
+    }
+    remove(dir);
 
     return 0;
 }
@@ -186,7 +201,7 @@ int main(void)
         {"errors", test_error},   CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {
-        {"a program for another version", NULL, stop, set_up, NULL, tests},
+        {"a program for another version", start, stop, set_up, NULL, tests},
         CU_SUITE_INFO_NULL,
     };
 

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <sqlite3.h>
 
 #include "../../lu-tools/record/record.h"
@@ -25,6 +26,10 @@
 
 /* main.c's. */
 int xen_liveupdate_main(int argc, char **argv);
+/* example/update.c's. */
+int example_main(int argc, char **argv);
+
+static int (*program)(int argc, char **argv) = xen_liveupdate_main;
 
 static char dir[64];
 /* What the last call said. */
@@ -89,7 +94,7 @@ static int call(const char *word, ...)
         if (close_stderr)
             close(STDERR_FILENO);
         setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-        exit(xen_liveupdate_main(argc, argv));
+        exit(program(argc, argv));
     }
     CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
     read_text("out", out, sizeof(out));
@@ -752,6 +757,32 @@ static void rehearsal(void)
     fake.fails = true;
     CU_ASSERT_EQUAL(CALL("rehearse"), 4);
     CU_ASSERT_TRUE(last_is("failed"));
+}
+
+/* Who updates by the library alone has what the command line has. */
+static void example(void)
+{
+    struct record_why why;
+    struct image image;
+
+    fresh(3);
+    image_good(&image);
+    CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
+    program = example_main;
+    CU_ASSERT_EQUAL(CALL("xen"), 0);
+    CU_ASSERT_TRUE(says("rehearsed: domains stood still for 11000000 ns\n") && says("save\n"));
+    CU_ASSERT_TRUE(says("4.17.5-old -> 4.17.6-new, domains stood still for 31000000 ns\n"));
+    program = xen_liveupdate_main;
+    CU_ASSERT_TRUE(last_is("done"));
+    CU_ASSERT_EQUAL(json_array_size(at("attempts")), 2);
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.1.begin.plan.target.path"), "xen");
+
+    fake_refuse(1, EOPNOTSUPP, "grant", "for a test");
+    program = example_main;
+    CU_ASSERT_EQUAL(CALL("xen"), 3);
+    CU_ASSERT_TRUE(complains("domain 1, grant: for a test"));
+    program = xen_liveupdate_main;
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 1);
 }
 
 /* ---- interrupts ---- */
@@ -1489,6 +1520,7 @@ int main(void)
         {"somebody else's update", busy},
         {"a limit for the pause", limit},
         {"rehearsal", rehearsal},
+        {"the library's example", example},
         {"interrupts", interrupts},
         {"one at a time", alone},
         {"what was approved", approved},

@@ -21,6 +21,7 @@
 
 #include <sqlite3.h>
 
+#include "../../lu-tools/record/message_json.h"
 #include "../../lu-tools/record/record.h"
 #include "fake_xen.h"
 #include "kexec_test.h"
@@ -155,6 +156,7 @@ static void fresh(uint32_t nr_domains)
     unlink("journal.db-journal");
     unlink("journal");
     unlink("journal.imported");
+    unlink("staged");
     fake_reset(nr_domains);
 }
 
@@ -1652,11 +1654,31 @@ static void grow(enum fake_stage stage)
         fake.nr_domains = 2;
 }
 
+/* As if xenlu_stage() had been asked for it. */
+static void record_target(const char *version)
+{
+    struct xenlu_target t = {0};
+    struct record_why why;
+    Lu__Manifest *m;
+    Lu__Target *target;
+
+    snprintf(t.version, sizeof(t.version), "%s", version);
+    target = target_message("xen", &t);
+    if (!manifest_take(lu, &m, &why)) {
+        CU_ASSERT_EQUAL(staged_write(m->host, target, &why), 0);
+        lu__manifest__free_unpacked(m, NULL);
+    }
+    lu__target__free_unpacked(target, NULL);
+}
+
 static enum xenlu_code attempt(enum xenlu_kind kind, unsigned int timeout, struct xenlu_result *r,
                                struct xenlu_error *err)
 {
     struct xenlu_plan plan = {.kind = kind, .timeout = timeout};
-    enum xenlu_code code = xenlu_start(lu, &plan, sizeof(plan), err);
+    enum xenlu_code code;
+
+    record_target("4.17.6-new");
+    code = xenlu_start(lu, &plan, sizeof(plan), err);
 
     return code ? code : xenlu_wait(lu, see, &seen_phases, r, r ? sizeof(*r) : 0, err);
 }
@@ -1716,12 +1738,13 @@ static void test_poll(void)
     fresh(1);
     CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_NOT_STARTED);
     CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, NULL, 0, &err), XENLU_NOT_STARTED);
+    record_target("4.17.6-new");
     CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.stage, FAKE_SCHEDULED);
     while ((code = xenlu_poll(lu, &r, sizeof(r), NULL)) == XENLU_UNDER_WAY && polls++ < 100)
         phases |= 1u << r.phase;
     CU_ASSERT_EQUAL(code, XENLU_OK);
-    CU_ASSERT(polls > 5);
+    CU_ASSERT(polls > 2);
     CU_ASSERT(phases & 1u << XEN_LIVEUPDATE_PHASE_save);
     CU_ASSERT_EQUAL(r.state, XENLU_STATE_DONE);
     CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_NOT_STARTED);
@@ -1729,6 +1752,7 @@ static void test_poll(void)
     /* Taken back by whoever polls. */
     fresh(1);
     fake.stuck = FAKE_SCHEDULED;
+    record_target("4.17.6-new");
     CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
     CU_ASSERT_EQUAL(xenlu_poll(lu, NULL, 0, &err), XENLU_UNDER_WAY);
     CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_OK);
@@ -1739,6 +1763,158 @@ static void test_poll(void)
     plan.kind = 0;
     CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_UNSUPPORTED);
     CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+}
+
+/* What the journal says of attempt @id, 0: the last; NULL: it has none. */
+static const char *outcome_of(uint32_t id)
+{
+    static char text[32];
+    struct record_why why;
+    struct journal j;
+    const struct attempt *a;
+
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
+    a = journal_find(&j, id ? id : journal_next_id(&j) - 1, LU__KIND__UPDATE);
+    snprintf(text, sizeof(text), "%s", a ? journal_outcome(a) : "");
+    journal_close(&j);
+
+    return a ? text : NULL;
+}
+
+static void lose_one(enum fake_stage stage)
+{
+    if (stage == FAKE_SETTLE)
+        fake.nr_domains--;
+}
+
+static void end_by_itself(enum fake_stage stage)
+{
+    if (stage == FAKE_CHECK)
+        fake.domain[2].flags |= XEN_LIVEUPDATE_DOMAIN_SHUTDOWN | XEN_LIVEUPDATE_DOMAIN_ENDED;
+    else if (stage == FAKE_SETTLE)
+        fake.nr_domains--;
+}
+
+/* A program's update is recorded as that of the command line is. */
+static void test_recorded(void)
+{
+    struct xenlu_plan plan = {.kind = XENLU_UPDATE};
+    struct xenlu_error err;
+    struct xenlu *other;
+
+    fresh(3);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 5, NULL, &err), XENLU_OK);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "rehearsed");
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, NULL, &err), XENLU_OK);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "done");
+    CU_ASSERT_PTR_NULL(xenlu_missing(lu, 0));
+    CU_ASSERT_NOT_EQUAL(access("staged", F_OK), 0);
+
+    fresh(3);
+    fake.fails = true;
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, NULL, &err), XENLU_FAILED);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "failed");
+
+    fresh(3);
+    fake.on_stage = lose_one;
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, NULL, &err), XENLU_LOST);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "lost");
+    CU_ASSERT_STRING_EQUAL(xenlu_missing(lu, 0), "domain 2 is gone");
+    CU_ASSERT_PTR_NULL(xenlu_missing(lu, 1));
+    CU_ASSERT_PTR_NULL(xenlu_left(lu, 0));
+
+    fresh(3);
+    fake.on_stage = end_by_itself;
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, NULL, &err), XENLU_OK);
+    CU_ASSERT_STRING_EQUAL(xenlu_left(lu, 0), "domain 2 has shut down by itself");
+    CU_ASSERT_PTR_NULL(xenlu_left(lu, 1));
+
+    /* A program that ends meanwhile leaves the outcome to the next. */
+    fresh(3);
+    record_target("4.17.6-new");
+    CU_ASSERT_EQUAL_FATAL(xenlu_open(&other, &err), 0);
+    CU_ASSERT_EQUAL(xenlu_start(other, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_start(other, &plan, sizeof(plan), &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_BUSY);
+    xenlu_close(other);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "under way");
+    for (int i = 0; i < 100 && fake.stage != FAKE_IDLE; i++)
+        xenlu_abort(lu, NULL);
+    CU_ASSERT_EQUAL(attempt(XENLU_REHEARSAL, 5, NULL, &err), XENLU_OK);
+    CU_ASSERT_STRING_EQUAL(outcome_of(1), "failed");
+
+    /* Nothing is begun that cannot be written down. */
+    fresh(3);
+    CU_ASSERT_EQUAL(mkdir("journal.db", 0700), 0);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, NULL, &err), XENLU_JOURNAL);
+    CU_ASSERT_EQUAL(rmdir("journal.db"), 0);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+}
+
+/* What is staged by nobody knows whom is not executed. */
+static void test_target_known(void)
+{
+    struct xenlu_plan plan = {.kind = XENLU_UPDATE, .max_pause_ns = INT64_C(1000000000)};
+    struct xenlu_error err;
+
+    fresh(1);
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_TARGET_UNKNOWN);
+    CU_ASSERT_PTR_NULL(outcome_of(0));
+
+    record_target("4.17.6-new");
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    record_target("4.17.7-other");
+    CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, NULL, 0, &err), XENLU_TARGET_CHANGED);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "not tried");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+}
+
+/* It rehearses first, and goes ahead or not. */
+static void test_limit(void)
+{
+    struct xenlu_plan plan = {.kind = XENLU_UPDATE, .max_pause_ns = 1};
+    struct xenlu_result r;
+    struct xenlu_error err;
+
+    fresh(1);
+    record_target("4.17.6-new");
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, NULL, 0, &err), XENLU_PAUSE_TOO_LONG);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "not tried");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+
+    plan.max_pause_ns = INT64_C(1000000000);
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_abort(lu, &err), XENLU_OK);
+    CU_ASSERT_NOT_EQUAL(xenlu_wait(lu, NULL, NULL, NULL, 0, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, &r, sizeof(r), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(r.state, XENLU_STATE_DONE);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "done");
+}
+
+static void test_lock(void)
+{
+    struct xenlu_error err;
+    struct xenlu *other;
+
+    fresh(1);
+    CU_ASSERT_EQUAL_FATAL(xenlu_open(&other, &err), 0);
+    CU_ASSERT_EQUAL(xenlu_lock(other, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_lock(other, &err), XENLU_OK);
+    xenlu_unlock(other);
+    CU_ASSERT_EQUAL(xenlu_lock(lu, &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 1, NULL, &err), XENLU_BUSY);
+    CU_ASSERT_EQUAL(xenlu_unstage(other, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(xenlu_lock(lu, &err), XENLU_BUSY);
+    xenlu_close(other);
+    CU_ASSERT_EQUAL(xenlu_lock(lu, &err), XENLU_OK);
+    xenlu_unlock(lu);
+    xenlu_unlock(lu);
 }
 
 static void replace_under_way(enum fake_stage stage)
@@ -1927,6 +2103,7 @@ static void test_staging(void)
     CU_ASSERT_EQUAL(target.entry, 0x42000000 + IMAGE_PADDR);
     CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.loads, 1);
+    CU_ASSERT_EQUAL(access("staged", F_OK), 0);
     CU_ASSERT_EQUAL(xenlu_unstage(lu, &err), XENLU_OK);
     CU_ASSERT_EQUAL(fake.unloads, 1);
 
@@ -1995,6 +2172,10 @@ int main(void)
         {"time", test_time},
         {"library: update", test_update},
         {"library: poll", test_poll},
+        {"library: an attempt is recorded", test_recorded},
+        {"library: the target is known", test_target_known},
+        {"library: a limit for the pause", test_limit},
+        {"library: the lock", test_lock},
         {"library: too late", test_too_late},
         {"library: not now", test_not_now},
         {"library: status", test_status},

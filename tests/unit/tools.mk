@@ -18,27 +18,30 @@ record_LIBS := -lcunit -ljansson -lprotobuf-c -lxenstore -lsqlite3 -lz
 
 # The command line on the same Xen.
 cli_SRC := cli_test.c world.c $(filter-out record_test.c,$(record_SRC)) $(DUMP_SRC) \
-           $(filter-out %/gen.c,$(wildcard $(LU)/cli/*.c))
+           $(filter-out %/gen.c,$(wildcard $(LU)/cli/*.c)) $(LU)/example/update.c
 cli_CFLAGS := $(record_CFLAGS) -DLU_TOOLS_VERSION='"test"'
 cli_main_CFLAGS := -Dmain=xen_liveupdate_main
+# The example as well; lib/update.c has no main().
+cli_update_CFLAGS := -Dmain=example_main
 cli_LIBS := $(record_LIBS)
 
 # And with each of its system calls and hypercalls failing in turn.
 faults_SRC := faults_test.c intercept.c $(filter-out cli_test.c world.c,$(cli_SRC))
 faults_CFLAGS := $(cli_CFLAGS)
 faults_main_CFLAGS := $(cli_main_CFLAGS)
+faults_update_CFLAGS := $(cli_update_CFLAGS)
 faults_LIBS := $(cli_LIBS)
 # Thousands of processes: with the sanitizers, which the other two have, each takes ten times as long to make.
 $B/faults $B/obj/faults/%: SANITIZE :=
 
 # The library with a program that was compiled for another version of it.
-abi_older_SRC := abi_test.c $(filter-out record_test.c $(LU)/record/% $(PB)/%,$(record_SRC))
+abi_older_SRC := abi_test.c $(filter-out record_test.c,$(record_SRC))
 abi_newer_SRC := $(abi_older_SRC)
 abi_older_CFLAGS := $(record_CFLAGS)
 abi_newer_CFLAGS := $(record_CFLAGS)
 abi_older_abi_test_CFLAGS := -iquote $B/abi/older
 abi_newer_abi_test_CFLAGS := -iquote $B/abi/newer -DNEWER
-abi_older_LIBS := -lcunit -lz
+abi_older_LIBS := $(record_LIBS)
 abi_newer_LIBS := $(abi_older_LIBS)
 
 $B/abi/%/xenliveupdate.h: $(LU)/include/xenliveupdate.h abi.awk
@@ -54,7 +57,7 @@ $(PB)/%.pb-c.c: $(FORMAT)/%.proto
 	$(Q)protoc-c -I$(FORMAT) --c_out=$(PB) $<
 $(PB)/report.pb-c.c: $(PB)/manifest.pb-c.c
 # Their headers are needed before anything that includes them is compiled.
-$(filter %_test.c.o $B/obj/record/lu-tools/% $B/obj/cli/lu-tools/% $B/obj/faults/lu-tools/%,$(foreach p,record cli faults,$(call objects,$p))): | \
+$(filter %_test.c.o $(foreach p,record cli faults abi_older abi_newer,$B/obj/$p/lu-tools/%),$(foreach p,record cli faults abi_older abi_newer,$(call objects,$p))): | \
     $(PB)/manifest.pb-c.c $(PB)/report.pb-c.c
 
 # Help, completion, man pages, schemas, pkg-config, header and example against each other.
