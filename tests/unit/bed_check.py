@@ -55,7 +55,8 @@ class Guest(unittest.TestCase):
 
 
 class WaitFor(unittest.TestCase):
-    """wait_for(): the command succeeds at the Nth try, each of which takes a second of the test's clock; four for each that is asked for."""
+    """wait_for(): the command succeeds at the Nth try, each of which takes a second of the test's clock. It waits four times
+    as long as it is asked to."""
 
     STUBS = """
         read_uptime() { now=$((100 + tries)); }
