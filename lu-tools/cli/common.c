@@ -144,20 +144,13 @@ void run_post_hooks(struct cli *c, const char *occasion, const struct facts *f)
 
 /* ---- the crash kernel ---- */
 
-/* An update drops it. */
-static bool has_lost_crash_kernel(const Lu__Manifest *before, const struct xenlu_status *s)
-{
-    return before->host->crash_kernel && !s->crash_loaded &&
-           s->generation != before->host->generation;
-}
-
 void crash_kernel_facts(struct cli *c, const Lu__Manifest *before, struct facts *f)
 {
     struct xenlu_status s;
 
     facts_add(f, "CRASH_KERNEL_LOST", "%u",
               before && !xenlu_get_status(c->lu, &s, sizeof(s), NULL) &&
-                  has_lost_crash_kernel(before, &s));
+                  host_lost_crash_kernel(before->host, &s));
 }
 
 void tell_crash_kernel(struct cli *c, const Lu__Manifest *before, uint32_t id)
@@ -172,7 +165,7 @@ void tell_crash_kernel(struct cli *c, const Lu__Manifest *before, uint32_t id)
     if (!before->host->crash_kernel || s.generation == before->host->generation)
         return;
     xenlu_update_metrics(c->lu);
-    if (!has_lost_crash_kernel(before, &s)) {
+    if (!host_lost_crash_kernel(before->host, &s)) {
         say(c, "crash kernel: armed again\n");
         return;
     }

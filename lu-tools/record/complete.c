@@ -136,6 +136,11 @@ static void add_survivors(Lu__End *end, const Lu__Begin *begin, Lu__Manifest *no
     }
 }
 
+bool host_lost_crash_kernel(const Lu__Host *before, const struct xenlu_status *s)
+{
+    return before->crash_kernel && !s->crash_loaded && s->generation != before->generation;
+}
+
 /* Who came before is of the generation before; a host that has booted begins with 0 again. */
 bool journal_lost_crash_kernel(const struct journal *j, const struct xenlu_status *s)
 {
@@ -143,7 +148,7 @@ bool journal_lost_crash_kernel(const struct journal *j, const struct xenlu_statu
         const Lu__Begin *b = j->attempts[i].begin;
 
         if (b->plan->kind == LU__KIND__UPDATE && b->before->host->generation + 1 == s->generation)
-            return b->before->host->crash_kernel && !s->crash_loaded;
+            return host_lost_crash_kernel(b->before->host, s);
     }
 
     return false;
@@ -183,7 +188,7 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
         notify_end(begin, end);
         /* Nobody was there to run the hooks that would have loaded it again. */
         if ((end->outcome == LU__OUTCOME__DONE || end->outcome == LU__OUTCOME__LOST) &&
-            begin->before->host->crash_kernel && !status.crash_loaded)
+            host_lost_crash_kernel(begin->before->host, &status))
             notify_crash_kernel(begin->id);
     }
     if (now)

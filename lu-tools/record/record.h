@@ -129,6 +129,8 @@ int journal_complete(struct journal *j, struct xenlu *lu, struct record_why *why
 /* The decision alone: an End, or NULL if it is still under way. */
 Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
                        const struct xenlu_result *r);
+/* An update drops it: was a crash kernel loaded in the Xen of @before, and is none in the other one, of @s? */
+bool host_lost_crash_kernel(const Lu__Host *before, const struct xenlu_status *s);
 /* Was a crash kernel loaded before the update that the Xen of @s comes from, and is none now? */
 bool journal_lost_crash_kernel(const struct journal *j, const struct xenlu_status *s);
 

@@ -376,17 +376,22 @@ void __init liveupdate_feed_boot_allocator(void)
 void __init liveupdate_start_node_heaps(void)
 {
     struct walk w = start_walk(&liveupdate_stream);
-    unsigned int class;
+    unsigned int class, without = 0;
+    nodeid_t node;
     struct run run;
 
-    while ( next_run(&w, &run, &class) )
+    /* The pause goes on: no walk that has nothing to find. */
+    for_each_online_node ( node )
+        if ( node_spanned_pages(node) && !liveupdate_has_heap(node) )
+            without++;
+
+    while ( without && next_run(&w, &run, &class) )
     {
         unsigned long end = run.mfn + run.nr;
 
         for ( ; !class && run.mfn < end; run.mfn += run.nr )
         {
-            nodeid_t node = phys_to_nid(pfn_to_paddr(run.mfn));
-
+            node = phys_to_nid(pfn_to_paddr(run.mfn));
             run.nr = min(end, node_end_pfn(node)) - run.mfn;
             if ( liveupdate_has_heap(node) )
                 continue;
@@ -395,6 +400,7 @@ void __init liveupdate_start_node_heaps(void)
             note_boot_run(run);
             liveupdate_init_heap(_mfn(run.mfn), run.nr);
             w.taken = 0;
+            without--;
         }
     }
 }
@@ -421,6 +427,7 @@ static bool next_to_settle(struct run *run)
 
     if ( settle_walk.map && next_run(&settle_walk, run, &class) )
     {
+        ASSERT(run->mfn + run->nr <= max_page);
         if ( class == LU_MEM_STREAM && nr_stream_runs < ARRAY_SIZE(stream_runs) )
             stream_runs[nr_stream_runs++] = *run;
         if ( class && class != LU_MEM_PRIVATE )
