@@ -61,7 +61,7 @@ DEFAULTS = {
     "ICOUNT": "",                   # 0, 1, 2 ...: the deterministic mode with this shift
     "EMULATOR": "qemu",             # qemu or bochs
     "CPU": "qemu64,+svm,+npt,+rdrand",  # the emulator's model (without rdrand each xl create waits 3 s for random numbers)
-    "QEMU": "qemu-system-x86_64",
+    "QEMU": "",                     # default: ours, where it was built, see qemu.program()
     "ACCEL": "",                    # default: one thread for all CPUs, see Qemu.ONE_THREAD
     "MACHINE": "pc",
     "QEMU_ARGS": "",                # @RUN@ in it: the run's directory

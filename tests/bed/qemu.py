@@ -28,6 +28,15 @@ IOMMUS = {
 IOMMUS["amdvi-x2apic"] = (IOMMUS["amdvi"][0], IOMMUS["amdvi"][1] + ",xtsup=on", *IOMMUS["amdvi"][2:])
 IOMMUS["vtd-x2apic"] = (IOMMUS["vtd"][0], IOMMUS["vtd"][1] + ",eim=on", *IOMMUS["vtd"][2:])
 
+# The distribution's QEMU with our patches (mk/qemu/), with which guests can rely on its SVM.
+OURS = BUILD / "qemu-svm/qemu-system-x86_64"
+
+
+def program(settings):
+    """The QEMU that a run names; if it names none ours, where it was built, else the distribution's."""
+    name = settings["QEMU"] or (OURS if OURS.exists() else "qemu-system-x86_64")
+    return str(TOP / name) if "/" in str(name) else name
+
 
 class Qemu(Emulator):
     NAME = "QEMU"
@@ -43,8 +52,8 @@ class Qemu(Emulator):
     @classmethod
     def missing(cls, settings):
         """One that a scenario names by its path below the project is there only if it could be fetched."""
-        qemu = settings["QEMU"]
-        return None if shutil.which(TOP / qemu if "/" in qemu else qemu) else f"there is no {qemu}"
+        qemu = program(settings)
+        return None if shutil.which(qemu) else f"there is no {qemu}"
 
     @classmethod
     def one_thread(cls, settings):
@@ -53,10 +62,8 @@ class Qemu(Emulator):
     def cpu(self):
         """With one emulated CPU, or one thread for all, QEMU gets one real CPU: the idlest, if not another was chosen.
 
-        It notes a pending interrupt in a word that its SVM emulation changes without the lock, by one
-        instruction. On two real CPUs one of two changes may get lost, and the emulated CPU halts for ever with
-        an interrupt pending. That is as likely with a thread for each of several CPUs, but half of their speed would be
-        too high a price.
+        Two such runs go side by side. And the distribution's QEMU changes a word with pending interrupts without the
+        lock, by one instruction (mk/qemu/lost-interrupt.patch): on one real CPU no change of it can get lost.
         """
         return super().cpu() if self.one_thread(self.settings) else None
 
@@ -80,7 +87,7 @@ class Qemu(Emulator):
                 iommu += ["-trace", event]
             # Device models take whatever is in slot 2 for Intel's graphics.
             nic += ",addr=3" + (",iommu_platform=on" if "virtio" in nic else "")
-        command = [str(TOP / s["QEMU"]) if "/" in s["QEMU"] else s["QEMU"], "-name", f"lu-{self.run.name}",
+        command = [program(s), "-name", f"lu-{self.run.name}",
                    "-accel", s["ACCEL"], "-machine", s["MACHINE"],
                    "-cpu", s["CPU"], "-m", s["MEM"], "-smp", s["SMP"], "-display", "none",
                    "-monitor", "none", "-no-reboot",

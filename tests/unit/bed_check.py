@@ -122,7 +122,7 @@ class Repeats(unittest.TestCase):
         with tempfile.TemporaryDirectory() as d:
             (Path(d) / "serial.log").write_text(serial)
             return e2e.qemu_flake(SimpleNamespace(
-                dir=Path(d), settings={"EMULATOR": "qemu", "GUEST": "pv", "HVM": "0", **settings},
+                dir=Path(d), settings={"EMULATOR": "qemu", "QEMU": "qemu-system-x86_64", "GUEST": "pv", "HVM": "0", **settings},
                 results=[(True, "fine")] + [(False, text) for text in failed]))
 
     WOKEN = "timer-pvh: FAIL 1: the timer of vCPU 1 was lost"
@@ -138,8 +138,9 @@ class Repeats(unittest.TestCase):
 
     def test_anything_else(self):
         self.assertIsNone(self.flake([], GUEST="pvh"))
-        # They are QEMU's.
+        # They are QEMU's, and not that of ours.
         self.assertIsNone(self.flake([self.WOKEN], GUEST="pvh", EMULATOR="bochs"))
+        self.assertIsNone(self.flake([self.WOKEN], GUEST="pvh", QEMU="build/qemu-svm/qemu-system-x86_64"))
         self.assertIsNone(self.flake([self.WOKEN]))
         self.assertIsNone(self.flake([self.NO_END]))
         for other in ("a page leaked", self.PANIC, "the run came to its end: QEMU exited"):
