@@ -17,19 +17,20 @@ fi
 
 rm -rf "$src"
 mkdir -p "$dir"
+dpkg-source --no-check --no-copy -x "$(ls -t "$cache"/qemu_*.dsc | head -n 1)" "$src" >"$dir/log" 2>&1
+for patch in mk/qemu/*.patch; do patch -d "$src" -p1 --fuzz=0 --quiet <"$patch"; done
+
 # Nothing besides the emulator of an x86-64 machine, and user-mode networking.
 if ! (
-    dpkg-source --no-check --no-copy -x "$(ls -t "$cache"/qemu_*.dsc | head -n 1)" "$src"
     cd "$src"
-    for patch in ../../../mk/qemu/*.patch; do patch -p1 <"$patch"; done
-    mkdir build
-    cd build
-    ../configure --target-list=x86_64-softmmu --without-default-features --enable-system --enable-tcg --enable-slirp \
-        --enable-fdt=system --enable-trace-backends=log --disable-werror --disable-debug-info \
-        --firmwarepath=/usr/share/qemu:/usr/share/seabios
     # Its makefiles have nothing to do with ours.
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL ninja qemu-system-x86_64
-) >"$dir/log" 2>&1; then
+    unset MAKEFLAGS MFLAGS MAKELEVEL
+    mkdir build && cd build &&
+        ../configure --target-list=x86_64-softmmu --without-default-features --enable-system --enable-tcg --enable-slirp \
+            --enable-fdt=system --enable-trace-backends=log --disable-werror --disable-debug-info \
+            --firmwarepath=/usr/share/qemu:/usr/share/seabios &&
+        ninja qemu-system-x86_64
+) >>"$dir/log" 2>&1; then
     tail -n 20 "$dir/log" >&2
     exit 1
 fi

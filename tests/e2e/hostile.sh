@@ -42,7 +42,7 @@ before() {
 # A domain of which there is nothing yet but its number: refused for that moment, or carried.
 half_built() {
     local d=$(provoke create-begun)
-    check "a domain without a vCPU: the check says so" refuses "has no vCPU yet"
+    check "a domain without a vCPU: the check says so" check_refuses "has no vCPU yet"
     check "a domain without a vCPU: a rehearsal ends there" not_rehearsed
     provoke destroy $d
     check "and an update is possible without it" wait_for 10 xen-liveupdate check
@@ -51,7 +51,6 @@ half_built() {
     provoke destroy $d
     check "both are gone" wait_for 20 only_dom0
 }
-refuses() { ! xen-liveupdate check >/run/bed/refused 2>&1 && grep "$1" /run/bed/refused; }
 not_rehearsed() { ! xen-liveupdate rehearse >/run/bed/refused 2>&1 && grep 'has no vCPU yet' /run/bed/refused; }
 
 start_all() {

@@ -17,7 +17,7 @@ no_large_pieces() {
     local gave=$(tr -d '\r' <"$(guest_log pieces)" | sed -n 's/^gave \([0-9]*\) of .*/\1/p')
     check "another domain has what is free besides" fill $((($(free_pages) - gave) / 256 - 24))
     report "free pages: $(free_pages), of which the guest gave $gave"
-    check "the check refuses" refuses "free memory is in small pieces"
+    check "the check refuses" check_refuses "free memory is in small pieces"
     report "$(grep 'small pieces' /run/bed/refused)"
     check "so does the update" not_made
     check "the other domain goes" xl destroy fill
@@ -26,7 +26,6 @@ no_large_pieces() {
 
 # fill MIB
 fill() { xl create -qp /dev/null "name='fill'; type='pvh'; memory=$1; kernel='/boot/guests/area-pvh'"; }
-refuses() { ! xen-liveupdate check >/run/bed/refused 2>&1 && grep "$1" /run/bed/refused; }
 not_made() {
     xen-liveupdate stage "$(update_image 1)" && ! xen-liveupdate apply >/run/bed/refused 2>&1 &&
         grep "free memory is in small pieces" /run/bed/refused

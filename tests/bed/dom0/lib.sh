@@ -88,6 +88,9 @@ xen_version() {
         "changeset $(cat /sys/hypervisor/properties/changeset)"
 }
 
+# check_refuses TEXT: the check forbids an update and says TEXT.
+check_refuses() { ! xen-liveupdate check >/run/bed/refused 2>&1 && grep "$1" /run/bed/refused; }
+
 # free_pages: Xen's free memory in pages, after scrubbing.
 free_pages() { physinfo | tr ' ' '\n' | sed -n 's/^free_pages=//p'; }
 
