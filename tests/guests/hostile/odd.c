@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A guest brings itself into a state that Xen accepts by one way and would refuse by another. */
 /* guest: vcpus=2 */
-/* cases: STACK:pv HALF:pv USER:pv TIMERS INFO32:pvh CR0:pvh CR3:pvh LMA:pvh */
+/* cases: STACK:pv HALF:pv USER:pv TIMERS INFO32:pvh CR0:pvh CR3:pvh LMA:pvh GFN:pvh */
 #ifdef PV
 #include "../lib/pv.h"
 #else
@@ -21,6 +21,7 @@ enum {
     CR0,    /* a vCPU, not brought up, with bits in CR0 that are reserved */
     CR3,    /* the same, CR3 beyond what the CPU has of addresses */
     LMA,    /* the same, in long mode without paging */
+    GFN,    /* a page far behind all memory: tables for AMD's CPUs have it where page is */
 };
 
 #define FAR_ADDRESS  0x8000000000000000UL
@@ -32,6 +33,8 @@ enum {
 #define CR4_PAE      0x20
 #define EFER_LME     0x100
 #define EFER_LMA     0x400
+#define FAR_GFN      (1UL << 59)
+#define XEN_EINVAL   22
 
 #ifdef PV
 static char page[PAGE_SIZE] page_aligned;
@@ -148,6 +151,17 @@ static void init_vcpu64(uint64_t cr3)
     require(!rc, "vCPU 1: %ld", rc);
 }
 
+static void map_far_away(void)
+{
+    struct xen_add_to_physmap op = {.domid = DOMID_SELF,
+                                    .space = XENMAPSPACE_grant_table,
+                                    .gpfn = FAR_GFN | gfn_of(page)};
+    long rc = hypercall(memory_op, XENMEM_add_to_physmap, &op);
+
+    /* Tables for Intel's refuse it. */
+    require(!rc || rc == -XEN_EINVAL, "grant table at gfn %#lx: %ld", op.gpfn, rc);
+}
+
 static void go_odd(void)
 {
     switch ((int)CASE) {
@@ -157,6 +171,7 @@ static void go_odd(void)
         break;
     case CR3: init_vcpu64(~0UL); break;
     case LMA: init_vcpu32(1, 0, EFER_LME | EFER_LMA); break;
+    case GFN: map_far_away(); break;
     }
 }
 #endif

@@ -89,6 +89,17 @@ static bool joins(const struct lu_p2m_entry *a, const struct lu_p2m_entry *b)
 }
 
 /*
+ * The last gfn that can be in tables of four levels, which are all that there
+ * are.  A guest can have had a higher one entered: p2m_find_entry() looks at 32
+ * bits of an index only, so that 1UL << 59 is where 0 is, and max_mapped_pfn
+ * says 1UL << 59.  A walk up to there does not end.
+ */
+static unsigned long last_gfn(const struct p2m_domain *p2m)
+{
+    return min(p2m->max_mapped_pfn, (1UL << (4 * PAGETABLE_ORDER)) - 1);
+}
+
+/*
  * Calls @fn for each extent of @d, in ascending order.  Ends with -EOPNOTSUPP at
  * memory that cannot be carried, which is @last then.
  */
@@ -102,7 +113,7 @@ static int for_each_extent(struct domain *d,
     unsigned long gfn, step;
     int rc;
 
-    for ( gfn = 0; gfn <= p2m->max_mapped_pfn; gfn = (gfn | (step - 1)) + 1 )
+    for ( gfn = 0; gfn <= last_gfn(p2m); gfn = (gfn | (step - 1)) + 1 )
     {
         struct lu_p2m_entry e;
         unsigned int order;
