@@ -31,6 +31,7 @@
 #define NONCANONICAL 0x8000000000000000UL
 #define XEN_ADDRESS  0xffff830000100000UL
 #define NR_HVM_PARAM 40
+#define NOT_DONE     1  /* no status of a grant operation */
 #define RESET_GO_ON  14 /* EVTCHNOP_reset_cont, what a reset becomes when it is interrupted */
 #define EXTENT_SHIFT 6  /* MEMOP_EXTENT_SHIFT, likewise */
 #define DB_VECTOR    1
@@ -278,12 +279,13 @@ static void grant_call(struct call *c)
                  .flags = one_in(12) ? any() & ~GNTMAP_contains_pte
                                      : GNTMAP_host_map | (one_in(3) ? GNTMAP_readonly : 0) |
                                            (one_in(8) ? GNTMAP_device_map : 0),
-                 .ref = number(NR_GRANTS), .dom = one_in(2) ? domid : other_domid());
+                 .ref = number(NR_GRANTS), .dom = one_in(2) ? domid : other_domid(),
+                 .status = NOT_DONE);
         break;
     case GNTTABOP_unmap_grant_ref:
         n = below(NR_MAPPED);
         arg = OP(gnttab_unmap_grant_ref, .host_addr = one_in(20) ? address() : places[n].address,
-                 .handle = one_in(20) ? below(16) : places[n].handle);
+                 .handle = one_in(20) ? below(16) : places[n].handle, .status = NOT_DONE);
         break;
     case GNTTABOP_setup_table:
         arg = OP(gnttab_setup_table, .dom = some_domid(), .nr_frames = number(10),
@@ -823,6 +825,7 @@ static void scribble(void *p)
         words[below(one_in(2) ? 16 : 512)] = one_in(2) ? any() : odd_number();
 }
 
+/* By what Xen says of it, not by what the operation began with: it may not have come to it. */
 static void learn_place(const struct call *c, unsigned int i)
 {
     const struct gnttab_map_grant_ref *map = c->op;
