@@ -157,7 +157,7 @@ op_reboot() {
     local old=$(xl domid $1)
 
     DONE=reboot
-    guest_bg $1 'sleep 1; reboot -f'
+    guest_bg $1 'sleep 3; reboot -f'
     wait_for 180 has_other_id $1 $old || return 1
     rm -f /run/bed/long/$1.*
     wait_tick $1 600 && watch_memory $1

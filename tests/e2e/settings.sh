@@ -20,7 +20,7 @@ before() {
     xl vcpu-set g1 1
     check "g1 is down to one CPU" wait_for 30 has_cpus g1 1
     xl pause g2
-    guest_bg g3 'sleep 1; poweroff -f'
+    guest_bg g3 'sleep 3; poweroff -f'
     check "g3 has shut down" wait_for 60 is_shut_down g3
 
     look >/run/bed/settings.before

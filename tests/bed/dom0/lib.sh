@@ -291,7 +291,8 @@ guest() {
 # random_id: into the caller's variable "id".
 random_id() { read -r id </proc/sys/kernel/random/uuid; id=${id%%-*}; }
 
-guest_bg() { local name=$1; shift; guest $name "$* >/dev/null 2>&1 &"; }
+# All of the command is in the background: what ends the guest must not outrun the answer.
+guest_bg() { local name=$1; shift; guest $name "{ $*; } >/dev/null 2>&1 &"; }
 
 # --- Test kernels (tests/guests/) -----------------------------------------------------------------
 
