@@ -30,16 +30,43 @@ clock_source() {
 }
 
 after_each() {
-    check "the clocks are compared again" ask_clocks g1 /run/bed/clocks.$1
+    check "the clocks are compared again" compare $1
     say "$(cat /run/bed/clocks.$1)"
     check_clocks g1 /run/bed/clocks.$(($1 - 1)) /run/bed/clocks.$1
 }
 
+# compare N: after update N. What was wrong while the emulator was not run passes; what an update has lost stays lost.
+compare() {
+    local n
+    for n in 1 2 3; do
+        ask_clocks g1 /run/bed/clocks.$1 || return
+        ! clocks_stay /run/bed/clocks.$(($1 - 1)) /run/bed/clocks.$1 || return 0
+        say "$(cat /run/bed/clocks.$1): once more"
+        sleep 5
+    done
+}
+
 after() {
-    check_equal "the clock sources are what they were" "$(clock_source)" "$(cat /run/bed/clock.source)"
+    if small_skew; then
+        report "dom0's kernel does not trust the TSC any more: $(skew | tr '\n' ' ')ns more than Xen's time"
+    else
+        check_equal "the clock sources are what they were" "$(clock_source)" "$(cat /run/bed/clock.source)"
+    fi
     check_watch dom0 g1
     check "no kernel complains about time" no_complaints
 }
 
-no_complaints() { ! in_both dmesg | grep -E 'clocksource.*(unstable|skew)|soft lockup|rcu.*(stall|starved)|hung task'; }
+# skew: how much more the TSC says than Xen's time, each time that dom0's kernel found it too much (from 0.3 ms in half a
+# second on). Xen compares the two once a second; the emulator may lose its real CPU between the two readings.
+skew() {
+    dmesg | sed -n "s/.*' wd_nsec: \([0-9]*\) .*/wd \1/p; s/.*' cs_nsec: \([0-9]*\) .*/cs \1/p" |
+        awk '$1 == "wd" { wd = $2 } $1 == "cs" { print $2 - wd }'
+}
+small_skew() { skew | awk '$1 > 2000000 || $1 < -2000000 { big = 1 } END { exit big || !NR }'; }
+
+no_complaints() {
+    local clocks='clocksource.*(unstable|skew|wd_nsec|cs_nsec)|'
+    ! small_skew || clocks=
+    ! in_both dmesg | grep -E "${clocks}soft lockup|rcu.*(stall|starved)|hung task"
+}
 in_both() { "$@"; guest g1 "$@"; }

@@ -418,16 +418,22 @@ pin_vcpus() {
     for d in "$@"; do xl vcpu-pin $d all $cpus all; done
 }
 
-# check_clocks NAME BEFORE AFTER: moved against each other by no more than a millisecond, besides
-# what measuring twice may have added.
+# clock_moved CLOCK BEFORE AFTER: against dom0's, into "moved"; "error" is what measuring twice may have added. By how
+# much it may: a millisecond, and that.
+clock_moved() {
+    moved=$(($(value ${1}_ns $3) - $(value ${1}_ns $2)))
+    error=$(($(value error_ns $2) + $(value error_ns $3)))
+    [ ${moved#-} -le $((1000000 + error)) ]
+}
+clocks_stay() { local moved error; clock_moved mono $1 $2 && clock_moved wall $1 $2; }
+
+# check_clocks NAME BEFORE AFTER
 check_clocks() {
     local clock moved error
-    error=$(($(value error_ns $2) + $(value error_ns $3)))
     for clock in mono wall; do
-        moved=$(($(value ${clock}_ns $3) - $(value ${clock}_ns $2)))
+        clock_moved $clock $2 $3
         report "$1: $clock moved by $((moved / 1000)) us against dom0, measured with an error of $((error / 1000)) us"
-        check "$1: $clock stays where it is against dom0's (${moved#-} ns)" \
-            test ${moved#-} -le $((1000000 + error))
+        check "$1: $clock stays where it is against dom0's (${moved#-} ns)" clock_moved $clock $2 $3
     done
 }
 
