@@ -52,8 +52,8 @@ after() {
     check "no kernel complains about time" no_complaints
 }
 
-# skew: how much more the TSC says than Xen's time, each time that dom0's kernel found it too much (from 0.3 ms in half a
-# second on). Xen compares the two once a second; the emulator may lose its real CPU between the two readings.
+# skew: by how many ns the TSC went more than Xen's time, each time that dom0's kernel found it too much in half a second. Xen
+# compares the two once a second, and the emulator may lose its real CPU between the two readings. Seen: -0.51 and -0.55 ms.
 skew() {
     dmesg | sed -n "s/.*' wd_nsec: \([0-9]*\) .*/wd \1/p; s/.*' cs_nsec: \([0-9]*\) .*/cs \1/p" |
         awk '$1 == "wd" { wd = $2 } $1 == "cs" { print $2 - wd }'
