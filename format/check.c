@@ -916,6 +916,36 @@ static enum lu_verdict check_cpus(const struct check *c)
     return LU_OK;
 }
 
+/* ---- firmware ---- */
+
+static enum lu_verdict check_efi(const struct check *c)
+{
+    const struct lu_record *r = lu_record_find(c->s, NULL, LU_REC_EFI, LU_ANY_DOMID);
+    struct lu_efi fixed;
+    struct lu_efi_entry e;
+    uint32_t i;
+
+    if (!r)
+        return LU_OK;
+
+    LU_FIXED(r, &fixed);
+    if (fixed.flags & ~LU_EFI_ALL)
+        return bad(c, r, "flags");
+    /* An address is 0 if there is nothing. */
+    if (!fixed.config_table || !fixed.runtime_services)
+        return bad(c, r, "no tables");
+    if (!r->nr)
+        return bad(c, r, "no memory map");
+
+    for (i = 0; i < r->nr; i++) {
+        GET(r, i, &e);
+        if ((e.start & 0xfff) || e.nr > (UINT64_MAX - e.start) >> 12)
+            return bad(c, r, "memory map");
+    }
+
+    return LU_OK;
+}
+
 /* ---- power states ---- */
 
 /* Both are in the order of CPUs in which they were told. */
@@ -1054,6 +1084,8 @@ enum lu_verdict lu_stream_check(const struct lu_stream *s, struct lu_complaint *
         verdict = check_passthrough(&c);
     if (!verdict)
         verdict = check_cpus(&c);
+    if (!verdict)
+        verdict = check_efi(&c);
     if (!verdict)
         verdict = check_pstates(&c);
     if (!verdict)

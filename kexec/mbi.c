@@ -23,7 +23,11 @@
 /* Bytes of one entry of Multiboot(1)'s memory map. */
 #define MMAP_COPY_SIZE 24u
 
-#define LOW_MEMORY_KIB 640u
+/* Xen's trampoline, with what it copies there and a stack, is that large and ends below LOW_MEMORY. */
+#define TRAMPOLINE 0x10000u
+#define LOW_MEMORY 0xa0000u
+/* An end below this is none to Xen: it goes by the BIOS data area alone. */
+#define LOW_MEMORY_MIN 0x40000u
 #define HIGH_MEMORY    0x100000u
 
 struct writer {
@@ -105,26 +109,43 @@ static void put_map(struct writer *w, const struct lu_boot_info *info)
 }
 
 /*
- * Sizes in KiB of RAM at 0 and at 1 MiB.  Xen puts its trampoline below the
- * smaller of the first and what the BIOS data area says (arch/x86/boot/head.S).
+ * Where the RAM ends below which Xen shall put its trampoline.  It takes the smaller of this and what the
+ * BIOS data area says (arch/x86/boot/head.S), and what is below, whatever that is.  So this is the highest
+ * that has room; EFI firmware may keep pieces of the first 640 KiB.
  */
+static uint32_t low_memory(const struct lu_boot_info *info)
+{
+    uint64_t end = 0;
+
+    for (unsigned int i = 0; i < info->nr_map; i++) {
+        const struct lu_memory_range *e = &info->map[i];
+        uint64_t e_end = e->addr + e->size;
+
+        if (e_end > LOW_MEMORY)
+            e_end = LOW_MEMORY;
+        e_end &= -(uint64_t)LU_PAGE_SIZE;
+        if (e->type == LU_MEMORY_RAM && e->addr < e_end && e_end - e->addr >= TRAMPOLINE &&
+            e_end > end)
+            end = e_end;
+    }
+
+    return end;
+}
+
+/* Sizes in KiB of RAM at 0 and at 1 MiB. */
 static void put_meminfo(struct writer *w, const struct lu_boot_info *info)
 {
-    uint64_t lower = 0, upper = 0;
+    uint64_t upper = 0;
 
     for (unsigned int i = 0; i < info->nr_map; i++) {
         const struct lu_memory_range *e = &info->map[i];
 
-        if (e->type != LU_MEMORY_RAM)
-            continue;
-        if (!e->addr)
-            lower = e->size >> 10;
-        if (e->addr <= HIGH_MEMORY && e->addr + e->size > HIGH_MEMORY)
+        if (e->type == LU_MEMORY_RAM && e->addr <= HIGH_MEMORY && e->addr + e->size > HIGH_MEMORY)
             upper = (e->addr + e->size - HIGH_MEMORY) >> 10;
     }
 
     put_tag(w, MB2_TAG_MEMINFO, 2 * sizeof(uint32_t));
-    put32(w, lower < LOW_MEMORY_KIB ? lower : LOW_MEMORY_KIB);
+    put32(w, low_memory(info) >> 10);
     put32(w, upper < UINT32_MAX ? upper : UINT32_MAX);
 }
 
@@ -148,6 +169,12 @@ enum lu_kexec_error lu_mbi_build(void *buf, size_t size, const struct lu_boot_in
                                  "the memory map (%u ranges) and the command line need %zu bytes; "
                                  "Xen has room for %u",
                                  map_entries(info), copied, COPY_ROOM);
+    if (low_memory(info) < LOW_MEMORY_MIN)
+        return lu_kexec_complain(
+            why, LU_KEXEC_MEMORY_MAP,
+            "there is no piece of RAM of %u KiB that ends between %u and %u KiB, "
+            "where Xen's boot begins",
+            TRAMPOLINE >> 10, LOW_MEMORY_MIN >> 10, LOW_MEMORY >> 10);
 
     put32(&w, 0); /* total size: known at the end */
     put32(&w, 0);

@@ -57,6 +57,7 @@ DEFAULTS = {
     "GUEST": "pv",                  # kind of the guests that do not say another: pv, pvh, hvm
     "NET": "",                      # dom0's network card: e1000e, e1000, virtio-net, ...
     "DISK": "0",                    # MiB: dom0 has a disk (virtio), the file "disk" in the run's directory
+    "FIRMWARE": "bios",             # bios, efi (Xen is started by GRUB), xen.efi (by the firmware itself)
     "IOMMU": "none",                # none, amdvi, vtd, amdvi-x2apic, vtd-x2apic: with interrupt remapping, on a machine q35
     "ICOUNT": "",                   # 0, 1, 2 ...: the deterministic mode with this shift
     "EMULATOR": "qemu",             # qemu or bochs
@@ -73,7 +74,7 @@ DEFAULTS = {
     "ARGS": "",                     # words "name=value" that only the scenario itself knows
 }
 # A comma in the header makes one run for each of these.
-MATRIX = ("SMP", "NET", "IOMMU", "UPDATE", "DOM0_VCPUS", "GUEST")
+MATRIX = ("SMP", "NET", "IOMMU", "UPDATE", "DOM0_VCPUS", "GUEST", "FIRMWARE")
 
 # Before a command: it is ended when this program is, however that ends.
 ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
@@ -127,7 +128,7 @@ def with_defaults(settings):
 def run_name(scenario, settings):
     """boot-smp1, tcp-smp2-e1000, dom0-smp1-bochs-ryzen: the scenario and what tells its runs apart."""
     parts = [Path(scenario).stem, "smp" + settings.get("SMP", DEFAULTS["SMP"])]
-    parts += [settings[k] for k in ("GUEST", "NET", "IOMMU", "UPDATE") if settings.get(k) and settings[k] != DEFAULTS[k]]
+    parts += [settings[k] for k in ("FIRMWARE", "GUEST", "NET", "IOMMU", "UPDATE") if settings.get(k) and settings[k] != DEFAULTS[k]]
     if emulator_of(settings) is not Qemu:
         settings = with_defaults(settings)
         parts += [settings["EMULATOR"], settings["CPU"]]

@@ -21,7 +21,7 @@ case $role in
 dom0)
     modules="xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xenfs xen-blkback xen-netback xen-pciback bridge
         loop tun e1000 e1000e igb virtio_net virtio_pci virtio_blk virtio_console nvme xhci_pci ftdi_sio
-        ext4 crc32c_generic"
+        ext4 crc32c_generic efivarfs"
     ;;
 hvm)
     modules="xen-evtchn xen-blkfront xen-netfront ata_piix sd_mod virtio_pci virtio_net"
@@ -80,7 +80,7 @@ if [ "$role" = dom0 ]; then
     done
     add_program /usr/bin/xenstore-read /usr/bin/xenstore-write /usr/bin/xenstore-ls \
         /usr/bin/xenstore-rm /usr/bin/xenstore-watch /usr/bin/flock "$(PATH=$PATH:/sbin:/usr/sbin command -v kexec)" \
-        "$(PATH=$PATH:/sbin:/usr/sbin command -v mke2fs)" "$(PATH=$PATH:/sbin:/usr/sbin command -v e2fsck)"
+        "$(PATH=$PATH:/sbin:/usr/sbin command -v mke2fs)" "$(PATH=$PATH:/sbin:/usr/sbin command -v e2fsck)" /usr/bin/chattr
     add_program /lib/x86_64-linux-gnu/libgcc_s.so.1 # pthread_cancel loads it
     cp build/kernel/domu/vmlinux "$root/boot/vmlinux-domu"
     cp build/kernel/grub/grub-pv build/kernel/grub/grub-pvh "$root/boot/"

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 from emulator import BUILD, TOP, Emulator
+from espdisk import make_esp
 
 # Reachable from the host's loopback when NET is set: this port of dom0, and of a guest on dom0's bridge.
 GUEST_PORT = 7000
@@ -27,6 +28,10 @@ IOMMUS = {
 # The same with Xen in x2APIC mode: QEMU's TCG knows it since release 9, so this needs another QEMU and CPU, too.
 IOMMUS["amdvi-x2apic"] = (IOMMUS["amdvi"][0], IOMMUS["amdvi"][1] + ",xtsup=on", *IOMMUS["amdvi"][2:])
 IOMMUS["vtd-x2apic"] = (IOMMUS["vtd"][0], IOMMUS["vtd"][1] + ",eim=on", *IOMMUS["vtd"][2:])
+
+# Firmware, and the variables that come with it: each run has its own.
+OVMF = Path("/usr/share/OVMF")
+FIRMWARES = ("bios", "efi", "xen.efi")
 
 # The distribution's QEMU with our patches (mk/qemu/), with which guests can rely on its SVM.
 OURS = BUILD / "qemu-svm/qemu-system-x86_64"
@@ -91,13 +96,12 @@ class Qemu(Emulator):
                    "-accel", s["ACCEL"], "-machine", s["MACHINE"],
                    "-cpu", s["CPU"], "-m", s["MEM"], "-smp", s["SMP"], "-display", "none",
                    "-monitor", "none", "-no-reboot",
-                   "-kernel", s["XEN_FROM"], "-append", self.xen_args(),
-                   "-initrd", f"{BUILD}/kernel/dom0/vmlinux {self.linux_args()},{initrd}",
                    "-serial", f"file:{directory}/serial.raw",
                    "-chardev", f"file,id=link,path={directory}/link.raw",
                    "-device", f"isa-debugcon,iobase={self.DEBUG_PORT:#x},chardev=link"] + iommu
         if s["DISK"] != "0":
             command += ["-drive", f"if=virtio,format=raw,file={directory}/disk"]
+        command += self.boot(initrd)
         if s["NET"]:
             self.run.port, self.run.guest_port = free_port(), free_port()
             command += ["-netdev", f"user,id=net0,hostfwd=tcp:127.0.0.1:{self.run.port}-:{GUEST_PORT},"
@@ -111,6 +115,24 @@ class Qemu(Emulator):
                         "-rtc", "base=2026-01-01T00:00:00,clock=vm"]
         more = f"{s['QEMU_ARGS']} {qemu_args(self.run.scenario)}"
         return command + [word.replace("@RUN@", str(directory)) for word in shlex.split(more)]
+
+    def boot(self, initrd):
+        """How Xen is started: by QEMU, as a BIOS's boot loader does it, or by EFI firmware from a disk, with GRUB or without."""
+        s = self.settings
+        kernel = f"{BUILD}/kernel/dom0/vmlinux"
+        if s["FIRMWARE"] == "bios":
+            return ["-kernel", s["XEN_FROM"], "-append", self.xen_args(),
+                    "-initrd", f"{kernel} {self.linux_args()},{initrd}"]
+        disk, variables = self.run.dir / "esp", self.run.dir / "variables"
+        make_esp(disk, s["XEN_FROM"], self.xen_args(), [(kernel, self.linux_args()), (initrd, "")],
+                 direct=s["FIRMWARE"] == "xen.efi")
+        shutil.copy(OVMF / "OVMF_VARS_4M.fd", variables)
+        return ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
+                "-drive", f"if=pflash,format=raw,file={variables}",
+                "-drive", f"if=virtio,format=raw,readonly=on,file={disk}"]
+
+    def clean(self):
+        (self.run.dir / "esp").unlink(missing_ok=True)
 
     def check(self):
         """What QEMU saw of the IOMMU: once switched on, was it so to the end, and without a fault?"""

@@ -141,9 +141,10 @@ enum lu_kexec_error lu_xen_memory_map(struct lu_xen *xen, struct lu_memory_range
     (void)xen;
     if (called(why))
         return LU_KEXEC_HYPERCALL;
-    *map = calloc(1, sizeof(**map));
-    **map = (struct lu_memory_range){0x100000, 0xbff00000, LU_MEMORY_RAM};
-    *nr = 1;
+    *map = calloc(2, sizeof(**map));
+    (*map)[0] = (struct lu_memory_range){0, 0x9f000, LU_MEMORY_RAM};
+    (*map)[1] = (struct lu_memory_range){0x100000, 0xbff00000, LU_MEMORY_RAM};
+    *nr = 2;
 
     return LU_KEXEC_OK;
 }

@@ -31,6 +31,8 @@ static void good(void)
     CU_ASSERT_EQUAL(lu_target_suits(&t, &place_good, &why), LU_KEXEC_OK);
 }
 
+static const struct lu_memory_range memory = {0, 0x100000000, LU_MEMORY_RAM};
+
 /* The multiboot2 header's word on the entry point is the last one. */
 static void entry_by_tag(void)
 {
@@ -89,7 +91,7 @@ static void several_segments(void)
     CU_ASSERT_EQUAL(t.start, IMAGE_PADDR);
     CU_ASSERT_EQUAL(t.data_end, IMAGE_PADDR + 0x4010);
     CU_ASSERT_EQUAL(t.end, IMAGE_PADDR + 0x6000);
-    CU_ASSERT_EQUAL_FATAL(lu_plan_make(&plan, &file, &t, &place_good, "", NULL, 0, &why),
+    CU_ASSERT_EQUAL_FATAL(lu_plan_make(&plan, &file, &t, &place_good, "", &memory, 1, &why),
                           LU_KEXEC_OK);
     CU_ASSERT_EQUAL(plan.segment[LU_PLAN_XEN].dest, place_good.slot_start + IMAGE_PADDR);
     CU_ASSERT_EQUAL(plan.segment[LU_PLAN_XEN].buf_size, 0x4010);
@@ -472,7 +474,7 @@ static void every_byte(void)
             image.bytes[at] = values[v];
             if (parse(&image, &t, &why) || lu_target_suits(&t, &place_good, &why))
                 continue;
-            CU_ASSERT_EQUAL_FATAL(lu_plan_make(&plan, &file, &t, &place_good, "", NULL, 0, &why),
+            CU_ASSERT_EQUAL_FATAL(lu_plan_make(&plan, &file, &t, &place_good, "", &memory, 1, &why),
                                   LU_KEXEC_OK);
             lu_plan_free(&plan);
             accepted++;

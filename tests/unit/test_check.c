@@ -234,6 +234,13 @@ static const struct rule rules[] = {
     {"smt", LU_REC_OFFLINE_CPUS, {{LU_REC_OFFLINE_CPUS, 0, 0, FIXED, "smt", 3}}},
     {"CPU that CPUS has as well", LU_REC_OFFLINE_CPUS, {{LU_REC_CPUS, 0, 0, 2, "apic_id", 5}}},
 
+    /* Firmware. */
+    {"flags", LU_REC_EFI, {{LU_REC_EFI, 0, 0, FIXED, "flags", LU_EFI_ALL + 1}}},
+    {"no tables", LU_REC_EFI, {{LU_REC_EFI, 0, 0, FIXED, "config_table", 0}}},
+    {"no tables", LU_REC_EFI, {{LU_REC_EFI, 0, 0, FIXED, "runtime_services", 0}}},
+    {"memory map", LU_REC_EFI, {{LU_REC_EFI, 0, 0, 0, "start", 0x1234}}},
+    {"memory map", LU_REC_EFI, {{LU_REC_EFI, 0, 0, 1, "nr", UINT64_MAX >> 12}}},
+
     /* Cpupools. */
     {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 0, "cpupool", 1}}},
     {"cpupools do not ascend from 0", LU_REC_CPUPOOLS, {{LU_REC_CPUPOOLS, 0, 0, 2, "cpupool", 1}}},

@@ -132,7 +132,8 @@ static void layout(void)
     AT(struct lu_handover, collect_start, 88);
     AT(struct lu_handover, jump_start, 96);
     AT(struct lu_handover, extent, 104);
-    CU_ASSERT_EQUAL(sizeof(struct lu_handover), 1128);
+    AT(struct lu_handover, rsdp, 1128);
+    CU_ASSERT_EQUAL(sizeof(struct lu_handover), 1136);
     CU_ASSERT_EQUAL(LU_HANDOVER_EXTENTS, 64);
     CU_ASSERT_FALSE(memcmp(&(uint64_t){LU_HANDOVER_MAGIC}, "XENLUHND", 8));
 

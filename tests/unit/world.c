@@ -556,6 +556,32 @@ static void write_offline_cpus(struct lu_writer *w, uint16_t domid, uint16_t ind
     lu_record_end(w);
 }
 
+static void write_efi(struct lu_writer *w, uint16_t domid, uint16_t index)
+{
+    struct lu_efi *r = BEGIN(w, EFI, domid, index);
+    struct lu_efi_entry *e = ENTRIES(w, 2);
+
+    r->flags = LU_EFI_RUNTIME;
+    r->version = 2 << 16 | 70;
+    r->boot_revision = 2 << 16 | 70;
+    r->fw_vendor = 0xbf5ec000;
+    r->runtime_services = 0xbf7eb018;
+    r->config_table = 0xbf7ec018;
+    r->nr_config = 9;
+    r->mps = UINT64_MAX;
+    r->acpi = 0xbf77d000;
+    r->acpi20 = 0xbf77d014;
+    r->smbios = 0xbf5cc000;
+    r->smbios3 = UINT64_MAX;
+    r->directmap = 0xffff830000000000;
+    e[0] = (struct lu_efi_entry){.type = 7, .start = 0x100000, .nr = 0x700, .attribute = 0xf};
+    e[1] = (struct lu_efi_entry){.type = 6,
+                                 .start = 0xbf5ec000,
+                                 .nr = 0x200,
+                                 .attribute = 0x800000000000000f};
+    lu_record_end(w);
+}
+
 static void write_cpupools(struct lu_writer *w, uint16_t domid, uint16_t index)
 {
     struct lu_cpupools_entry *e;
@@ -706,6 +732,7 @@ static const struct {
     {LU_REC_PERFORMANCE, write_performance},
     {LU_REC_PSTATES, write_pstates},
     {LU_REC_OFFLINE_CPUS, write_offline_cpus},
+    {LU_REC_EFI, write_efi},
     {LU_REC_CPUPOOLS, write_cpupools},
     {LU_REC_CPUPOOL_CPUS, write_cpupool_cpus},
     {LU_REC_CPUPOOL, write_cpupool},

@@ -50,6 +50,7 @@ struct lu_handover {
     int64_t collect_start; /* point of no return */
     int64_t jump_start;    /* all other CPUs are parked */
     struct lu_extent extent[LU_HANDOVER_EXTENTS];
+    uint64_t rsdp; /* machine address of the ACPI root pointer, 0: found by scanning */
 };
 _Static_assert(sizeof(struct lu_handover) <= 4096, "handover page overflows");
 

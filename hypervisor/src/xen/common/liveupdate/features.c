@@ -13,7 +13,7 @@
  * Carried: nothing. These are refusals only.
  */
 
-#include <xen/efi.h>
+#include <xen/lib.h>
 #include <xen/livepatch.h>
 #include <xen/liveupdate.h>
 #include <xen/sched.h>
@@ -76,8 +76,6 @@ static int cf_check platform_check(struct domain *unused)
               "Xen itself runs as a guest of Xen");
     REFUSE_IF(NULL, system_state != SYS_STATE_active, -EBUSY,
               "the host is booting, or going to sleep");
-    REFUSE_IF(NULL, efi_enabled(EFI_BOOT), -EOPNOTSUPP,
-              "the host was booted by EFI");
 #ifdef CONFIG_TBOOT
     REFUSE_IF(NULL, tboot_in_measured_env(), -EOPNOTSUPP,
               "the host was booted by tboot");

@@ -14,7 +14,6 @@
  * region, the times of its phases.
  */
 
-#include <xen/efi.h>
 #include <xen/init.h>
 #include <xen/irq.h>
 #include <xen/kexec.h>
@@ -24,6 +23,7 @@
 #include <xen/sched.h>
 #include <xen/version.h>
 
+#include <asm/liveupdate-efi.h>
 #include <asm/setup.h>
 #include <asm/smp.h>
 
@@ -32,10 +32,6 @@ static int8_t __ro_after_init booted_smt;
 
 static int cf_check host_check(struct domain *d)
 {
-    /* The root pointer would have to travel: a BIOS's is found by scanning. */
-    if ( efi_enabled(EFI_BOOT) )
-        return liveupdate_refuse(d, -EOPNOTSUPP, "the host was booted by EFI");
-
     /* The target would not know which ones to bring back. */
     if ( IS_ENABLED(CONFIG_CORE_PARKING) && get_cur_idle_nums() )
         return liveupdate_refuse(d, -EOPNOTSUPP,
@@ -92,6 +88,7 @@ static int cf_check host_save(struct lu_writer *w, struct domain *unused)
     for_each_domain ( d )
         h->nr_domains++;
     h->nr_irqs = nr_irqs;
+    h->rsdp = liveupdate_rsdp();
     if ( kexec_crash_area.size )
     {
         h->crash_start = kexec_crash_area.start;

@@ -13,6 +13,7 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     /* Host facts: known before the target's heap exists. */
     &liveupdate_res_host,
     &liveupdate_res_time,
+    &liveupdate_res_efi,
     &liveupdate_res_memmap,
     &liveupdate_res_console,
 

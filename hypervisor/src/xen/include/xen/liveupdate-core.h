@@ -25,6 +25,7 @@ struct page_info;
 void liveupdate_early_init(const char *loader);
 /* Cold boot: take the region out of @map, as soon as its place is known. */
 void liveupdate_reserve(struct e820map *map);
+void liveupdate_reserve_late(struct e820map *map);
 /* Cold boot: bytes still to be placed; and their place below @end in [s, e). */
 uint64_t liveupdate_wanted_size(void);
 uint64_t liveupdate_place_region(uint64_t s, uint64_t e, uint64_t end);
@@ -230,6 +231,7 @@ const struct liveupdate_ref *liveupdate_refs_next(unsigned long mfn,
 
 static inline void liveupdate_early_init(const char *loader) {}
 static inline void liveupdate_reserve(struct e820map *map) {}
+static inline void liveupdate_reserve_late(struct e820map *map) {}
 static inline uint64_t liveupdate_wanted_size(void) { return 0; }
 static inline uint64_t liveupdate_place_region(uint64_t s, uint64_t e,
                                                uint64_t end) { return e; }

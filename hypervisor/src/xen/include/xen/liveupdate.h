@@ -84,6 +84,7 @@ extern const struct liveupdate_resource liveupdate_res_console;
 extern const struct liveupdate_resource liveupdate_res_cpu_policy;
 extern const struct liveupdate_resource liveupdate_res_cpupool;
 extern const struct liveupdate_resource liveupdate_res_domain;
+extern const struct liveupdate_resource liveupdate_res_efi;
 extern const struct liveupdate_resource liveupdate_res_evtchn;
 extern const struct liveupdate_resource liveupdate_res_evtchn_fifo;
 extern const struct liveupdate_resource liveupdate_res_features;

@@ -17,6 +17,7 @@
  * Until step 2 not a byte outside of the slot and of the first MiB is written.
  */
 
+#include <xen/acpi.h>
 #include <xen/init.h>
 #include <xen/lib.h>
 #include <xen/liveupdate-core.h>
@@ -26,6 +27,7 @@
 #include <xen/pfn.h>
 
 #include <asm/e820.h>
+#include <asm/liveupdate-efi.h>
 #include <asm/page.h>
 #include <asm/setup.h>
 
@@ -42,6 +44,7 @@ struct liveupdate_region liveupdate_region;
 
 static struct lu_handover __initdata handover;
 static const char *__initdata handover_error;
+static bool __initdata slot_given;
 static bool __initdata adopted;
 
 static int __init cf_check parse_liveupdate(const char *s)
@@ -176,12 +179,15 @@ void __init liveupdate_early_init(const char *loader)
                   handover.nr_extents > LU_HANDOVER_EXTENTS )
             handover_error = "the handover page lists no stream";
         else
+        {
             liveupdate_region = (struct liveupdate_region){
                 .start = handover.region_start,
                 .size = handover.region_size,
                 .nr_slots = handover.nr_slots,
                 .generation = handover.generation,
             };
+            rsdp_hint = handover.rsdp;
+        }
     }
     bootstrap_map(NULL);
 }
@@ -240,6 +246,28 @@ void __init liveupdate_reserve(struct e820map *map)
 }
 
 /*
+ * The same once more, now that a place was found and everything else is reserved.
+ * Target: the slot goes to the boot allocator before any other memory is mapped,
+ * as page tables come from there: memory maps begin with odd pieces.
+ */
+void __init liveupdate_reserve_late(struct e820map *map)
+{
+    unsigned int i;
+
+    if ( !liveupdate_boot )
+    {
+        liveupdate_reserve(map);
+        return;
+    }
+
+    for ( i = 0; i < map->nr_map; i++ )
+        if ( map->map[i].type == E820_RAM )
+            init_boot_pages(PAGE_ALIGN(map->map[i].addr),
+                            (map->map[i].addr + map->map[i].size) & PAGE_MASK);
+    slot_given = true;
+}
+
+/*
  * Target, before the stream has been read: nothing but the slot may be given to
  * the boot allocator, less its first page (the handover page).
  */
@@ -247,6 +275,8 @@ bool __init liveupdate_boot_pages(paddr_t *ps, paddr_t *pe)
 {
     if ( !liveupdate_boot || adopted )
         return true;
+    if ( slot_given )
+        return false;
 
     *ps = max_t(paddr_t, *ps, handover.slot_start + PAGE_SIZE);
     *pe = min_t(paddr_t, *pe, handover.slot_start + handover.slot_size);
@@ -352,6 +382,7 @@ void __init liveupdate_adopt(void)
               host.max_page, max_page);
 
     liveupdate_time_seed();
+    liveupdate_efi_adopt();
 
     kexec_crash_area.start = host.crash_start;
     kexec_crash_area.size = host.crash_size;

@@ -28,6 +28,7 @@
 
 #include <asm/apic.h>
 #include <asm/hvm/support.h>
+#include <asm/liveupdate-efi.h>
 #include <asm/liveupdate-irq.h>
 #include <asm/msr.h>
 #include <asm/nmi.h>
@@ -330,11 +331,13 @@ void noreturn liveupdate_jump(struct kexec_image *image,
         .save_start = rep->phase_start[LU_PHASE_save],
         .verify_start = rep->phase_start[LU_PHASE_verify],
         .collect_start = rep->phase_start[LU_PHASE_collect],
+        .rsdp = liveupdate_rsdp(),
     };
     memcpy(h->extent, extents, nr_extents * sizeof(*extents));
 
     /* Xen hides the DMAR table from dom0; its successor wants to see it. */
     acpi_dmar_reinstate();
+    liveupdate_efi_prepare_jump();
     mask_nmis();
     stop_mce_interrupts();
     hvm_cpu_down();
