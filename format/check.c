@@ -939,7 +939,7 @@ static enum lu_verdict check_efi(const struct check *c)
 
     for (i = 0; i < r->nr; i++) {
         GET(r, i, &e);
-        if ((e.start & 0xfff) || e.nr > (UINT64_MAX - e.start) >> 12)
+        if ((e.start & 0xfff) || e.nr > (~(uint64_t)0 - e.start) >> 12)
             return bad(c, r, "memory map");
     }
 
