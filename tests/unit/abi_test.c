@@ -179,7 +179,7 @@ static int start(void)
 
 static int stop(void)
 {
-    static const char *const files[] = {"lock", "journal.db", "staged"};
+    static const char *const files[] = {"lock", "journal.db", "journal.db-journal", "staged"};
     char path[64];
 
     xenlu_close(lu);
