@@ -167,6 +167,7 @@ void liveupdate_wallclock_get(uint64_t *sec, uint32_t *nsec);
 void liveupdate_wallclock_set(uint64_t sec, uint32_t nsec);
 #ifdef CONFIG_LIVEUPDATE
 void liveupdate_time_start(uint64_t hz);
+void liveupdate_time_pair(void);
 unsigned long liveupdate_apic_hz(void);
 void liveupdate_apic_measured(unsigned long hz);
 bool liveupdate_timer_irq_works(void);
@@ -174,6 +175,7 @@ bool liveupdate_keep_tsc_adjust(void);
 void liveupdate_ap_udelay(unsigned int usecs);
 #else
 static inline void liveupdate_time_start(uint64_t hz) {}
+static inline void liveupdate_time_pair(void) {}
 static inline unsigned long liveupdate_apic_hz(void) { return 0; }
 static inline void liveupdate_apic_measured(unsigned long hz) {}
 static inline bool liveupdate_timer_irq_works(void) { return false; }

@@ -175,11 +175,34 @@ void __init liveupdate_time_prepare(void)
     apic_hz = source_time.apic_hz;
 }
 
+/*
+ * The platform timer goes on from here, at the system time that the TSC gives.
+ * Nothing may come between the two readings: what does, the first calibration
+ * takes for time that the TSC has missed, and system time leaps ahead by it
+ * under the domains.  (In other boots there are none yet.)
+ */
+void __init liveupdate_time_pair(void)
+{
+    unsigned long flags;
+    uint64_t count, tsc;
+
+    if ( !liveupdate_boot )
+        return;
+
+    spin_lock_irqsave(&platform_timer_lock, flags);
+    count = read_counter();
+    tsc = rdtsc_ordered();
+    plt_stamp64 += (count - plt_stamp) & plt_mask;
+    plt_stamp = count;
+    platform_timer_stamp = plt_stamp64;
+    stime_platform_stamp = get_s_time_fixed(tsc);
+    spin_unlock_irqrestore(&platform_timer_lock, flags);
+}
+
 /* early_time_init(), when the platform timer is there; in any boot. */
 void __init liveupdate_time_start(uint64_t hz)
 {
     struct cpu_time *t = &this_cpu(cpu_time);
-    unsigned long flags;
 
     tsc_hz = hz;
     if ( !liveupdate_boot )
@@ -189,10 +212,7 @@ void __init liveupdate_time_start(uint64_t hz)
     t->tsc_scale.mul_frac = source_time.tsc_to_system_mul;
     t->tsc_scale.shift = (int8_t)source_time.tsc_shift;
 
-    spin_lock_irqsave(&platform_timer_lock, flags);
-    plt_stamp = read_counter();
-    stime_platform_stamp = NOW();
-    spin_unlock_irqrestore(&platform_timer_lock, flags);
+    liveupdate_time_pair();
 
     liveupdate_wallclock_set(source_time.wc_sec, source_time.wc_nsec);
 
