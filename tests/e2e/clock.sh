@@ -7,7 +7,7 @@
 # bed-long: smp=1,4 updates=5 timeout=300
 # bed-long: smp=1 guest=hvm hvm=1 timeout=400
 
-# The pause is measured.
+# The pause is measured, but for the deterministic mode, where looking that often takes too long.
 [ -n "$ICOUNT" ] || WATCH_MS=1
 
 before() {
