@@ -189,7 +189,7 @@ struct xenlu_inventory {
     uint32_t nr_cpus;      /* physical, online */
     uint64_t total_pages;  /* of 4 KiB: the host's memory */
     uint64_t free_pages;   /* not used by anybody */
-    uint64_t needed_pages; /* that an update wants to be free */
+    uint64_t needed_pages; /* that an update wants to be free; 0: not known, one is under way */
     int64_t boot_ns;       /* a part of Xen's boot that the next one has, too; 0: not known */
 };
 

@@ -308,7 +308,11 @@ static int op_inventory(struct xen_liveupdate_inventory *inv)
         }
         n++;
     }
-    inv->needed_pages = liveupdate_frames_needed();
+    /*
+     * This looks at every frame that is not free: before settle ends these are
+     * nearly all, one by one, and this CPU would do nothing else for seconds.
+     */
+    inv->needed_pages = liveupdate_busy() ? 0 : liveupdate_frames_needed();
     rcu_read_unlock(&domlist_read_lock);
 
     inv->nr = n;

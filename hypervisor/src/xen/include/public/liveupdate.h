@@ -95,7 +95,7 @@ struct xen_liveupdate {
             uint32_t nr_cpus;       /* OUT: physical CPUs online */
             uint64_t total_pages;   /* OUT: of 4 KiB: the host's RAM */
             uint64_t free_pages;    /* OUT */
-            uint64_t needed_pages;  /* OUT: free pages that an update asks for */
+            uint64_t needed_pages;  /* OUT: free pages that an update asks for; 0: one is under way */
             int64_t boot_ns;        /* OUT: a part of this Xen's boot that the next one has, too */
         } inventory;
         uint8_t pad[1024];
