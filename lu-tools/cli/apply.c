@@ -181,7 +181,7 @@ static int may_update(struct cli *c, const struct facts *facts, bool *began)
     if (!rc)
         rc = run_pre_hooks(c, "pre-check", facts);
     if (!rc)
-        rc = check_domains(c, stderr, c->lu->attempt.before);
+        rc = check_domains(c, stderr, c->lu->attempt.before, NULL);
     if (rc == EXIT_REFUSED && !json_object_get(c->out, "error"))
         return complain_text(c, rc, "refused", "xen-liveupdate check lists all reasons",
                              "the check refuses; nothing has been tried");

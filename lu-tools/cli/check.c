@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../lib/internal.h"
 #include "../record/message_json.h"
 #include "cli.h"
 
@@ -58,20 +59,26 @@ static int check_tools(struct cli *c, const struct xenlu_status *s, const struct
                          "the target is Xen %s, whose tools are not installed", new);
 }
 
-static int check_target(struct cli *c, const char *path, const struct xenlu_status *s)
+/* *target: what there is to tell of it; all 0: nothing. */
+static int check_target(struct cli *c, const char *path, const struct xenlu_status *s,
+                        struct xenlu_target *target)
 {
-    struct xenlu_target target;
     struct xenlu_error err;
+    int rc, lost;
 
-    if (xenlu_check_target(c->lu, path, c->append, &target, sizeof(target), &err)) {
-        int rc = complain(c, &err);
+    *target = (struct xenlu_target){0};
+    if (xenlu_check_target(c->lu, path, c->append, target, sizeof(*target), &err)) {
+        rc = complain(c, &err);
 
         return is_about_target(err.code) ? EXIT_REFUSED : rc;
     }
-    json_object_set_new(c->out, "target", json_target(path, &target));
-    print_target(c, path, &target);
+    json_object_set_new(c->out, "target", json_target(path, target));
+    print_target(c, path, target);
+    print_lost(c, target);
+    lost = target_accept_loss(c->lu, target, &err) ? complain(c, &err) : EXIT_DONE;
+    rc = check_tools(c, s, target);
 
-    return check_tools(c, s, &target);
+    return rc ? rc : lost;
 }
 
 /* A line for each domain: all of its resources, or what stands in the way. */
@@ -129,16 +136,17 @@ static int tell_prediction(struct cli *c, const Lu__Manifest *m)
 
 static int check(struct cli *c, const struct xenlu_status *s, const Lu__Manifest *m)
 {
+    struct xenlu_target target;
     int rc, target_rc = EXIT_DONE;
 
     say(c, "stream format: writes %u, reads %u to %u\n", s->format, s->format_oldest, s->format);
     if (c->nr_args)
-        target_rc = check_target(c, c->args[0], s);
+        target_rc = check_target(c, c->args[0], s, &target);
     /* What is wrong with the target is one answer; domains may give others. */
     if (target_rc != EXIT_DONE && target_rc != EXIT_REFUSED)
         return target_rc;
 
-    rc = check_domains(c, stdout, m);
+    rc = check_domains(c, stdout, m, c->nr_args ? &target : NULL);
     if (rc == EXIT_DONE || rc == EXIT_REFUSED) {
         int failed;
 
@@ -160,8 +168,8 @@ int verb_check(struct cli *c)
     Lu__Manifest *m;
     int rc;
 
-    if (c->append && !c->nr_args)
-        return complain_usage(c, "--append belongs to a TARGET");
+    if ((c->append || c->without) && !c->nr_args)
+        return complain_usage(c, "%s belongs to a TARGET", c->append ? "--append" : "--without");
     if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
         return complain(c, &err);
     json_object_set_new(c->out, "status", json_status(&status));

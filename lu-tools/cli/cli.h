@@ -35,6 +35,7 @@ struct cli {
     bool json, quiet, verbose, dry_run, help, version;
     const char *verb;          /* as it was called; NULL: none */
     const char *append;        /* --append */
+    uint32_t without;          /* --without, bits of features */
     const char *format;        /* --format */
     unsigned int timeout;      /* --timeout, seconds */
     unsigned int max_pause_ms; /* --max-pause, 0: any */
@@ -62,6 +63,8 @@ void warn(struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 
 
 void print_status(const struct cli *c, const struct xenlu_status *s);
 void print_target(const struct cli *c, const char *path, const struct xenlu_target *t);
+/* What it lacks that the running Xen has, a line each, or that this is not known. */
+void print_lost(const struct cli *c, const struct xenlu_target *t);
 void print_result(const struct cli *c, const struct xenlu_result *r);
 /* "refused: domain 3: grant: reason (EOPNOTSUPP)" for each. */
 void print_refusals(FILE *to, const struct xenlu_refusal *list, unsigned int nr,
@@ -121,8 +124,11 @@ void crash_kernel_facts(struct cli *c, const Lu__Manifest *before, struct facts 
  * system's log as well.
  */
 void tell_crash_kernel(struct cli *c, const Lu__Manifest *before, uint32_t id);
-/* Asks every resource; refusals go to @to as text.  EXIT_DONE if there are none. */
-int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names);
+/*
+ * Asks every resource, for target @t (NULL: the staged one); refusals go to @to as text.  EXIT_DONE if there
+ * are none.
+ */
+int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names, const struct xenlu_target *t);
 
 /* ---- verbs ---- */
 

@@ -176,13 +176,14 @@ void tell_crash_kernel(struct cli *c, const Lu__Manifest *before, uint32_t id)
 
 /* ---- check ---- */
 
-int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names)
+int check_domains(struct cli *c, FILE *to, const Lu__Manifest *names, const struct xenlu_target *t)
 {
     struct xenlu_refusal *list;
     struct xenlu_error err;
     unsigned int nr;
 
-    if (xenlu_check(c->lu, &list, sizeof(*list), &nr, &err))
+    if (t ? xenlu_check_features(c->lu, t->features, &list, sizeof(*list), &nr, &err)
+          : xenlu_check(c->lu, &list, sizeof(*list), &nr, &err))
         return complain(c, &err);
     json_object_set_new(c->out, "refusals", json_refusals(list, nr));
     if (!c->json || to == stderr)

@@ -97,6 +97,8 @@ static void print_whole(const struct cli *c, const struct attempt *a)
     if (b->plan->target)
         say(c, "target: %s (%s), %s\n", b->plan->target->version, b->plan->target->changeset,
             b->plan->target->path);
+    for (size_t i = 0; b->plan->target && i < b->plan->target->n_lost; i++)
+        say(c, "lost: %s\n", b->plan->target->lost[i]);
     if (b->plan->prediction)
         print_prediction(c, b->plan->prediction);
     if (a->end && a->end->result)

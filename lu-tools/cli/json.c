@@ -40,6 +40,21 @@ static json_t *text(const char *s)
     return json ? json : json_string("(not printable)");
 }
 
+/* The names of those that this program knows. */
+static json_t *features(uint32_t set)
+{
+    json_t *list;
+
+    if (!(set & XENLU_FEATURES_KNOWN))
+        return json_null();
+    list = json_array();
+    for (unsigned int i = 0; xenlu_feature_name(i); i++)
+        if (set & (1u << i))
+            json_array_append_new(list, json_string(xenlu_feature_name(i)));
+
+    return list;
+}
+
 static void set(json_t *object, const char *key, json_t *value)
 {
     json_object_set_new(object, key, value);
@@ -76,6 +91,8 @@ json_t *json_status(const struct xenlu_status *s)
     set(o, "can_rehearse", json_boolean(s->can_rehearse));
     set(o, "can_fault", json_boolean(s->can_fault));
     set(o, "crash_kernel", json_boolean(s->crash_loaded));
+    set(o, "features", features(s->features));
+    set(o, "staged_features", features(s->staged_features));
 
     return o;
 }
@@ -90,6 +107,7 @@ json_t *json_target(const char *path, const struct xenlu_target *t)
     set(o, "format_oldest", json_integer(t->format_oldest));
     set(o, "footprint", json_integer(t->footprint));
     set(o, "entry", address(t->entry));
+    set(o, "features", features(t->features));
     lu__target__free_unpacked(m, NULL);
 
     return o;

@@ -46,7 +46,8 @@ static int exit_code(enum xenlu_code code)
     case XENLU_REFUSED:
     case XENLU_TARGET_UNKNOWN:
     case XENLU_TARGET_CHANGED:
-    case XENLU_PAUSE_TOO_LONG: return EXIT_REFUSED;
+    case XENLU_PAUSE_TOO_LONG:
+    case XENLU_FEATURES_LOST: return EXIT_REFUSED;
     case XENLU_FAILED: return EXIT_FAILED;
     case XENLU_LOST: return EXIT_LOST;
     case XENLU_TIMEOUT:
@@ -186,6 +187,26 @@ static int parse_number(struct cli *c, const char *text, const char *option, con
     return EXIT_DONE;
 }
 
+/* "pv32,sched-null" */
+static int parse_features(struct cli *c, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, ",");
+        const char *name;
+        unsigned int i;
+
+        for (i = 0; (name = xenlu_feature_name(i)); i++)
+            if (strlen(name) == n && !strncmp(name, text, n))
+                break;
+        if (!name)
+            return complain_usage(c, "%.*s: not a feature of a Xen", (int)n, text);
+        c->without |= 1u << i;
+        text += n + (text[n] == ',');
+    }
+
+    return EXIT_DONE;
+}
+
 static int parse_format(struct cli *c, const char *text)
 {
     if (strcmp(text, "text") && strcmp(text, "json") && strcmp(text, "trace"))
@@ -207,6 +228,7 @@ static int take_option(struct cli *c, enum option_id id, const char *argument)
     case OPT_APPEND: c->append = argument; break;
     case OPT_LAST: c->last = true; break;
     case OPT_REHEARSED: c->rehearsed = true; break;
+    case OPT_WITHOUT: return parse_features(c, argument);
     case OPT_FORMAT: return parse_format(c, argument);
     case OPT_TIMEOUT: return parse_number(c, argument, "timeout", "seconds", &c->timeout);
     case OPT_MAX_PAUSE:
@@ -277,8 +299,10 @@ static int run(struct cli *c, const struct verb_row *verb)
     if (verb->needs_xen && xenlu_open(&c->lu, &err)) {
         rc = complain(c, &err);
     } else {
-        if (c->lu)
+        if (c->lu) {
             xenlu_set_warn(c->lu, tell_warning, c);
+            xenlu_set_without(c->lu, c->without);
+        }
         for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
             if (!strcmp(functions[i].name, verb->name))
                 rc = functions[i].run(c);

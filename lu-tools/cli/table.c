@@ -8,6 +8,12 @@
 
 #include "table.h"
 
+#define LU_FEATURE(bit, option, name, use) name " "
+static const char features[] =
+#include <xen-liveupdate/features.def>
+    ;
+#undef LU_FEATURE
+
 const struct option_row option_table[NR_OPTIONS] = {
     [OPT_VERBOSE] = {"verbose", 'v', NULL, NULL, "more details"},
     [OPT_QUIET] = {"quiet", 'q', NULL, NULL, "errors only"},
@@ -16,6 +22,8 @@ const struct option_row option_table[NR_OPTIONS] = {
     [OPT_HELP] = {"help", 'h', NULL, NULL, "this text"},
     [OPT_VERSION] = {"version", 'V', NULL, NULL, "the version of the tools"},
     [OPT_APPEND] = {"append", 0, "OPTIONS", NULL, "options for the target's command line"},
+    [OPT_WITHOUT] = {"without", 0, "FEATURES", features,
+                     "what the running Xen has and the target may lack, with commas between"},
     [OPT_TIMEOUT] = {"timeout", 0, "SECONDS", NULL,
                      "how long to wait for the outcome; 0: for ever"},
     [OPT_MAX_PAUSE] = {"max-pause", 0, "MILLISECONDS", NULL,
@@ -29,9 +37,9 @@ const struct option_row option_table[NR_OPTIONS] = {
 #define O(name) (1u << OPT_##name)
 
 const struct verb_row verb_table[] = {
-    {"check", 0, 1, O(APPEND), true, "[TARGET]", COMPLETE_FILE,
+    {"check", 0, 1, O(APPEND) | O(WITHOUT), true, "[TARGET]", COMPLETE_FILE,
      "can every domain be carried; does TARGET suit"},
-    {"stage", 1, 1, O(APPEND), true, "TARGET", COMPLETE_FILE,
+    {"stage", 1, 1, O(APPEND) | O(WITHOUT), true, "TARGET", COMPLETE_FILE,
      "load the Xen that shall replace the running one"},
     {"unstage", 0, 0, 0, true, "", COMPLETE_NOTHING, "drop the staged target"},
     {"status", 0, 0, 0, true, "", COMPLETE_NOTHING,

@@ -22,6 +22,7 @@ enum option_id {
     OPT_HELP,
     OPT_VERSION,
     OPT_APPEND,
+    OPT_WITHOUT,
     OPT_TIMEOUT,
     OPT_MAX_PAUSE,
     OPT_LAST,

@@ -93,6 +93,16 @@ void print_target(const struct cli *c, const char *path, const struct xenlu_targ
     say(c, "command line: %s\n", t->command_line);
 }
 
+void print_lost(const struct cli *c, const struct xenlu_target *t)
+{
+    if (!(t->features & XENLU_FEATURES_KNOWN))
+        say(c, "lost: not known (its note does not say what it is built with)\n");
+    for (unsigned int i = 0; xenlu_feature_name(i); i++)
+        if (t->lost & (1u << i))
+            say(c, "lost: %s: %s%s\n", xenlu_feature_name(i), xenlu_feature_use(i),
+                c->without & (1u << i) ? " (accepted)" : "");
+}
+
 static void print_failure(const struct cli *c, const struct xenlu_result *r)
 {
     const char *phase = xenlu_phase_name(r->phase);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/internal.h"
 #include "../record/message_json.h"
 #include "cli.h"
 
@@ -28,20 +29,30 @@ static void tell_changes(struct cli *c, const struct xenlu_status *s, const stru
     changes(c, "command line", s->command_line, t->command_line);
 }
 
+static enum xenlu_code stage(struct cli *c, struct xenlu_target *target, struct xenlu_error *err)
+{
+    enum xenlu_code code;
+
+    if (!c->dry_run)
+        return xenlu_stage(c->lu, c->args[0], c->append, target, sizeof(*target), err);
+    code = xenlu_check_target(c->lu, c->args[0], c->append, target, sizeof(*target), err);
+
+    return code ? code : target_accept(c->lu, target, err);
+}
+
 int verb_stage(struct cli *c)
 {
     struct xenlu_target target;
     struct xenlu_status status;
     struct xenlu_error err;
 
-    if (xenlu_get_status(c->lu, &status, sizeof(status), &err) ||
-        (c->dry_run ? xenlu_check_target : xenlu_stage)(c->lu, c->args[0], c->append, &target,
-                                                        sizeof(target), &err))
+    if (xenlu_get_status(c->lu, &status, sizeof(status), &err) || stage(c, &target, &err))
         return complain(c, &err);
 
     json_object_set_new(c->out, "target", json_target(c->args[0], &target));
     say(c, "%s: %s\n", c->dry_run ? "would stage" : "staged", c->args[0]);
     print_target(c, c->args[0], &target);
+    print_lost(c, &target);
     tell_changes(c, &status, &target);
 
     return EXIT_DONE;

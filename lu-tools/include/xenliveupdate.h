@@ -109,6 +109,9 @@ enum xenlu_code {
     XENLU_PAUSE_TOO_LONG, /* than it may be */
     XENLU_INTERRUPTED,    /* by xenlu_abort(), before Xen was asked for it */
     XENLU_LOST,           /* done, but not all is there that was there before: xenlu_missing() */
+
+    /* The target, once more. */
+    XENLU_FEATURES_LOST, /* it lacks what the running Xen has: xenlu_set_without() */
 };
 
 struct xenlu_error {
@@ -173,11 +176,26 @@ struct xenlu_status {
     uint32_t reserved; /* 0 */
     char build_id[72]; /* of the running Xen, hexadecimal, "": none */
     char command_line[1024];
+    uint32_t features;        /* that the running Xen is built with */
+    uint32_t staged_features; /* of the staged target, as Xen knows it */
 };
 
 /* XENLU_NOT_DOM0, XENLU_UNSUPPORTED. */
 enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status, size_t size,
                                  struct xenlu_error *err);
+
+/*
+ * What a Xen is built with, of what matters to domains and to who looks after them: bits, which count if
+ * this one is set.  Without it, it is not known (an older Xen does not say).
+ */
+#define XENLU_FEATURES_KNOWN (1u << 31)
+
+/*
+ * "shadow-paging" and the like, which never changes; what there is no more without it, in words.  NULL: this
+ * library does not know that bit, nor any behind it.
+ */
+const char *xenlu_feature_name(unsigned int bit);
+const char *xenlu_feature_use(unsigned int bit);
 
 /* Phases are numbered from 0 (idle) on; NULL behind the last. */
 const char *xenlu_phase_name(uint32_t phase);
@@ -237,11 +255,14 @@ struct xenlu_target {
         uint32_t crc32c; /* of all bytes, zeroes at the end included */
     } segment[4];
     char build_id[72]; /* hexadecimal, "": none */
+    uint32_t features; /* that it is built with */
+    uint32_t lost;     /* of the running Xen's; 0 as well if one of both is not known */
 };
 
 /*
  * Can the Xen in file @path follow the running one?  Changes nothing.  @append:
  * options to be added to its command line, NULL: none.  @target may be NULL (@size 0).
+ * Does not judge what it lacks: see target->lost and xenlu_check_features().
  * Errors: those of "The target" and "The region" above; XENLU_SYSTEM if the file
  * cannot be read.
  */
@@ -252,10 +273,14 @@ enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const cha
 /*
  * The same, and loads it.  Has no effect on domains and replaces what was staged
  * before; after an error what was staged before still is.  Also XENLU_BUSY, XENLU_JOURNAL,
- * XENLU_INVENTORY.
+ * XENLU_INVENTORY; XENLU_REFUSED if it lacks what a domain needs now, XENLU_FEATURES_LOST if
+ * it lacks anything else that the running Xen has and that was not agreed to by xenlu_set_without().
  */
 enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
                             struct xenlu_target *target, size_t size, struct xenlu_error *err);
+
+/* What may be lost by what xenlu_stage() stages: bits, in the place of those agreed to before (none). */
+void xenlu_set_without(struct xenlu *lu, uint32_t features);
 
 /* XENLU_NOT_STAGED, XENLU_BUSY, XENLU_JOURNAL, XENLU_INVENTORY. */
 enum xenlu_code xenlu_unstage(struct xenlu *lu, struct xenlu_error *err);
@@ -270,12 +295,16 @@ struct xenlu_refusal {
 };
 
 /*
- * Asks every resource of every domain whether it can be carried, while domains
- * run.  Returns XENLU_OK whatever the answers are; *nr == 0: an update would go
+ * Asks every resource of every domain whether it can be carried, to the staged target
+ * if there is one, while domains run.  Returns XENLU_OK whatever the answers are; *nr == 0: an update would go
  * ahead.  *refusals is the caller's to free(): *nr of @size bytes.  XENLU_BUSY.
  */
 enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, size_t size,
                             unsigned int *nr, struct xenlu_error *err);
+/* The same for a target that is built with @features (xenlu_target), whatever is staged. */
+enum xenlu_code xenlu_check_features(struct xenlu *lu, uint32_t features,
+                                     struct xenlu_refusal **refusals, size_t size, unsigned int *nr,
+                                     struct xenlu_error *err);
 
 enum xenlu_state {
     XENLU_STATE_NONE = 0, /* no attempt yet */

@@ -51,6 +51,7 @@ static const char *const names[] = {
     [XENLU_PAUSE_TOO_LONG] = "pause-too-long",
     [XENLU_INTERRUPTED] = "interrupted",
     [XENLU_LOST] = "lost",
+    [XENLU_FEATURES_LOST] = "features-lost",
 };
 
 #define ADVICE_XEN    "take the \"xen\" or \"xen.gz\" of a Xen built with CONFIG_LIVEUPDATE=y"

@@ -124,6 +124,8 @@ static enum xenlu_code get_status(struct xenlu *lu, struct xenlu_status *s, stru
     s->phase = query.phase;
     s->can_rehearse = query.caps & XEN_LIVEUPDATE_CAP_REHEARSE;
     s->can_fault = query.caps & XEN_LIVEUPDATE_CAP_FAULT;
+    s->features = query.features;
+    s->staged_features = query.staged_features;
 
     return XENLU_OK;
 }

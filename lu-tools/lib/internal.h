@@ -55,6 +55,7 @@ struct xenlu {
     const volatile sig_atomic_t *interrupted; /* once set, it is taken back; NULL: never */
     struct journal journal;                   /* open if ... */
     unsigned int locks;                       /* ... this is not 0 */
+    uint32_t without;                         /* features that a target may lack */
     struct xenlu_attempt attempt;
     Lu__End *told; /* what xenlu_missing() and xenlu_left() have; NULL: nothing */
 };
@@ -62,6 +63,20 @@ struct xenlu {
 void xenlu_warn(struct xenlu *lu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void xenlu_update_metrics(struct xenlu *lu);
 enum xenlu_code xenlu_take_manifest(struct xenlu *lu, Lu__Manifest **m, struct xenlu_error *err);
+
+/* The resource by whose name Xen refuses what the target lacks. */
+#define RESOURCE_TARGET "target"
+
+/* What @running has and @target lacks, as far as both say and this library knows it. */
+uint32_t features_lost(uint32_t running, uint32_t target);
+/* The names of all in @set. */
+void features_text(char *text, size_t size, const char *separator, uint32_t set);
+/* May target @t lack what it lacks?  XENLU_FEATURES_LOST. */
+enum xenlu_code target_accept_loss(const struct xenlu *lu, const struct xenlu_target *t,
+                                   struct xenlu_error *err);
+/* The same, and does nobody need it?  XENLU_REFUSED. */
+enum xenlu_code target_accept(struct xenlu *lu, const struct xenlu_target *t,
+                              struct xenlu_error *err);
 
 /*
  * xenlu_start() in steps, and xenlu_wait() with the lock held behind it, for who has hooks to run in

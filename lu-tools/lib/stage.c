@@ -9,7 +9,7 @@
 #include "internal.h"
 
 static void describe(struct xenlu_target *out, const struct lu_target *t,
-                     const struct lu_plan *plan, const char *cmdline)
+                     const struct lu_plan *plan, const char *cmdline, uint32_t running)
 {
     *out = (struct xenlu_target){
         .format = t->note.format,
@@ -17,6 +17,8 @@ static void describe(struct xenlu_target *out, const struct lu_target *t,
         .footprint = lu_target_footprint(t),
         .entry = plan->xen_entry,
         .nr_segments = LU_PLAN_NR,
+        .features = t->note.flags,
+        .lost = features_lost(running, t->note.flags),
     };
     snprintf(out->version, sizeof(out->version), "%s", t->note.version);
     snprintf(out->changeset, sizeof(out->changeset), "%s", t->note.changeset);
@@ -30,9 +32,9 @@ static void describe(struct xenlu_target *out, const struct lu_target *t,
     }
 }
 
-/* What the file is, whether it suits, and where all of it goes. */
-static enum lu_kexec_error prepare(struct xenlu *lu, const struct lu_place *place, const char *path,
-                                   const char *append, struct lu_plan *plan,
+/* What the file is, whether it suits, and where all of it goes.  @running: features of the running Xen. */
+static enum lu_kexec_error prepare(struct xenlu *lu, const struct lu_place *place, uint32_t running,
+                                   const char *path, const char *append, struct lu_plan *plan,
                                    struct xenlu_target *out, struct lu_kexec_why *why)
 {
     char source[LU_CMDLINE_MAX], cmdline[LU_CMDLINE_MAX];
@@ -56,7 +58,7 @@ static enum lu_kexec_error prepare(struct xenlu *lu, const struct lu_place *plac
     if (!error)
         error = lu_plan_make(plan, &file, &target, place, cmdline, map, nr_map, why);
     if (!error)
-        describe(out, &target, plan, cmdline);
+        describe(out, &target, plan, cmdline, running);
 
     free(map);
     lu_file_free(&file);
@@ -107,12 +109,15 @@ static enum xenlu_code stage(struct xenlu *lu, const char *path, const char *app
         .nr_slots = query.nr_slots,
         .format = query.format,
     };
-    error = prepare(lu, &place, path, append, &plan, out, &why);
-    if (!error && load)
-        error = lu_xen_load(lu->xen, &plan, &why);
+    error = prepare(lu, &place, query.features, path, append, &plan, out, &why);
+    if (!error && load) {
+        code = target_accept(lu, out, err);
+        if (!code)
+            error = lu_xen_load(lu->xen, &plan, &why);
+    }
     lu_plan_free(&plan);
 
-    return error ? target_error(err, path, &why) : XENLU_OK;
+    return error ? target_error(err, path, &why) : code;
 }
 
 static enum xenlu_code unstage(struct xenlu *lu, struct xenlu_error *err)

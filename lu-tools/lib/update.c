@@ -20,7 +20,8 @@ static void copy_text(char *to, size_t size, const char *from, size_t from_size)
 
 /* ---- check ---- */
 
-static enum xenlu_code check_room(struct xenlu *lu, uint32_t room,
+/* @features NULL: for the staged target. */
+static enum xenlu_code check_room(struct xenlu *lu, const uint32_t *features, uint32_t room,
                                   struct xen_liveupdate_refusal **list, uint32_t *found,
                                   struct xenlu_error *err)
 {
@@ -28,6 +29,10 @@ static enum xenlu_code check_room(struct xenlu *lu, uint32_t room,
     size_t size = room * sizeof(**list);
     enum xenlu_code code;
 
+    if (features) {
+        op.flags = XEN_LIVEUPDATE_CHECK_TARGET;
+        op.u.check.features = *features;
+    }
     *list = calloc(room, sizeof(**list));
     if (!*list)
         return xenlu_fail(err, XENLU_NO_MEMORY, ENOMEM, "", "no memory");
@@ -37,19 +42,20 @@ static enum xenlu_code check_room(struct xenlu *lu, uint32_t room,
     return code;
 }
 
-enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, size_t size,
-                            unsigned int *nr, struct xenlu_error *err)
+static enum xenlu_code check(struct xenlu *lu, const uint32_t *features,
+                             struct xenlu_refusal **refusals, size_t size, unsigned int *nr,
+                             struct xenlu_error *err)
 {
     struct xen_liveupdate_refusal *list;
     uint32_t room = REFUSALS_ROOM, found;
-    enum xenlu_code code = check_room(lu, room, &list, &found, err);
+    enum xenlu_code code = check_room(lu, features, room, &list, &found, err);
 
     *refusals = NULL;
     *nr = 0;
     if (!code && found > room) {
         free(list);
         room = found;
-        code = check_room(lu, room, &list, &found, err);
+        code = check_room(lu, features, room, &list, &found, err);
     }
     if (!code && found && !list[0].reason[0])
         snprintf(list[0].reason, sizeof(list[0].reason), "no reason given");
@@ -72,6 +78,27 @@ enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, s
     free(list);
 
     return code;
+}
+
+enum xenlu_code xenlu_check(struct xenlu *lu, struct xenlu_refusal **refusals, size_t size,
+                            unsigned int *nr, struct xenlu_error *err)
+{
+    return check(lu, NULL, refusals, size, nr, err);
+}
+
+enum xenlu_code xenlu_check_features(struct xenlu *lu, uint32_t features,
+                                     struct xenlu_refusal **refusals, size_t size, unsigned int *nr,
+                                     struct xenlu_error *err)
+{
+    struct xen_liveupdate_query query;
+    enum xenlu_code code = xenlu_query(lu, &query, err);
+
+    if (code)
+        return code;
+
+    /* An older Xen asks for no target's features. */
+    return check(lu, query.caps & XEN_LIVEUPDATE_CAP_TARGET ? &features : NULL, refusals, size, nr,
+                 err);
 }
 
 /* ---- result ---- */

@@ -97,6 +97,10 @@ Lu__Target *target_message(const char *path, const struct xenlu_target *t)
         s->crc32c = t->segment[i].crc32c;
         m->segments[m->n_segments++] = s;
     }
+    m->lost = record_alloc(32 * sizeof(*m->lost));
+    for (unsigned int i = 0; xenlu_feature_name(i); i++)
+        if (t->lost & (1u << i))
+            m->lost[m->n_lost++] = record_text(xenlu_feature_name(i));
 
     return m;
 }

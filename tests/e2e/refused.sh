@@ -21,6 +21,7 @@ before() {
     provoke_interrupts
     provoke_hvm
     provoke_observers
+    provoke_target
     check "nothing is refused any more" nothing_refused
 }
 
@@ -47,7 +48,7 @@ provoke_memory() {
     d=$(provoke create-pv)
     provoke claim $d 100
     provoked features "has claimed <number> pages" $d
-    provoked frames "<number> pages are claimed" $d
+    also_provoked frames "<number> pages are claimed" $d
     provoke claim $d 0
     provoke vnuma $d
     provoked features "has virtual NUMA nodes" $d
@@ -90,7 +91,7 @@ provoke_hvm() {
     without_hvm
     with_hvm create-nested
     provoked hvm "runs virtual machines (nested HVM)" $d
-    provoked domain "was created with options <number> that are not carried" $d
+    also_provoked domain "was created with options <number> that are not carried" $d
     without_hvm
     with_hvm create-hvm
     provoke log-dirty $d
@@ -116,9 +117,49 @@ provoke_hvm() {
     provoke destroy $stub
     provoke monitor $d
     provoked features "is watched (vm_event)" $d
-    provoked features "vCPU <number> is watched (vm_event)" $d
-    provoked evtchn "port <number> is consumed by Xen in <function>" $d
+    also_provoked features "vCPU <number> is watched (vm_event)" $d
+    also_provoked evtchn "port <number> is consumed by Xen in <function>" $d
     without_hvm
+}
+
+# What a target is built without: nobody stages one that lacks what a domain needs, nor what the running Xen has,
+# unless that is agreed to; and a domain that needs it may come later.
+provoke_target() {
+    local d
+    # The bits of features.def: PV, HVM, SHADOW_PAGING, SCHED_CREDIT2.
+    breakxen lacks=0x4d /boot/xen-target /tmp/less
+    breakxen lacks=0x4 /boot/xen-target /tmp/no-hvm
+
+    with_hvm create-shadow
+    CHECKED=/tmp/less
+    provoked target "is a PV domain, the target is built without PV" 0
+    also_provoked target "is an HVM or PVH domain, the target is built without HVM" $d
+    also_provoked target "has shadow page tables, the target is built without SHADOW_PAGING" $d
+    also_provoked target "cpupool <number>: the target is built without its scheduler (<text>)"
+    CHECKED=
+    check "what a domain needs cannot be given up" is_answer 3 "domain $d: is an HVM or PVH domain, the target is built without HVM" \
+        stage --without hvm /tmp/no-hvm
+    without_hvm
+
+    check "what is lost has to be agreed to" is_answer 3 "built without what the running Xen has: hvm" stage /tmp/no-hvm
+    check "and may be" is_answer 0 "lost: hvm: HVM and PVH domains (accepted)" stage --without hvm /tmp/no-hvm
+    check "nothing is refused" nothing_refused
+    with_hvm create-hvm
+    provoked target "is an HVM or PVH domain, the target is built without HVM" $d
+    check "an update is refused" is_answer 3 "is an HVM or PVH domain, the target is built without HVM" apply
+    check "and a rehearsal, by Xen itself" is_answer 4 "is an HVM or PVH domain, the target is built without HVM" rehearse
+    without_hvm
+    check "unstage" xen-liveupdate unstage
+}
+
+# is_answer EXIT_CODE PATTERN ARGUMENTS...: xen-liveupdate with these arguments ends so, and says that.
+is_answer() {
+    local wanted=$1 pattern=$2 rc
+    shift 2
+    xen-liveupdate "$@" >/run/bed/answer 2>&1
+    rc=$?
+    cat /run/bed/answer
+    [ $rc = $wanted ] && grep -q "$pattern" /run/bed/answer
 }
 
 with_hvm() { d=$(provoke $1); }

@@ -317,6 +317,10 @@ static void usage(void)
         {"inspect"},
         {"inspect", "xen", "--last"},
         {"check", "--append", "loglvl=all"},
+        {"check", "--without", "shadow-paging"},
+        {"stage", "--without=shadow", "xen"},
+        {"stage", "--without=shadow-paging,,pv32", "xen"},
+        {"apply", "--without", "shadow-paging"},
         {"fault", "nonsense"},
     };
 
@@ -521,6 +525,140 @@ static void staging(void)
     fake.stage = fake.stuck = FAKE_SETTLE;
     fake.query.phase = XEN_LIVEUPDATE_PHASE_settle;
     CU_ASSERT_EQUAL(CALL("stage", "xen"), 2);
+}
+
+/* ---- what a target is built without ---- */
+
+static void write_target(const char *name, uint32_t features)
+{
+    struct image image;
+
+    image_good(&image);
+    image_note(&image)->flags = features;
+    write_file(name, &image, sizeof(image));
+}
+
+/* Of an older Xen on either side it is not known, and nothing is refused. */
+static void features_not_known(void)
+{
+    fresh(2);
+    fake.needs = LU_HAS_HVM;
+    CU_ASSERT_EQUAL(CALL("check", "xen"), 0);
+    CU_ASSERT_TRUE(says("lost: not known (its note does not say what it is built with)\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "check", "xen"), 0);
+    CU_ASSERT_TRUE(json_is_null(at("target.features")));
+    CU_ASSERT_TRUE(json_is_array(at("target.lost")));
+    CU_ASSERT_EQUAL(json_array_size(at("target.lost")), 0);
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "xen"), 0);
+    CU_ASSERT_EQUAL(CALL("check"), 0);
+    /* Bits without the one that makes them count. */
+    write_target("odd", LU_HAS_PV);
+    CU_ASSERT_EQUAL(CALL("check", "odd"), 0);
+    CU_ASSERT_TRUE(says("lost: not known"));
+
+    fresh(2);
+    fake.query.features = 0;
+    fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
+    write_target("less", LU_HAS_KNOWN | LU_HAS_PV);
+    CU_ASSERT_EQUAL(CALL("check", "less"), 0);
+    CU_ASSERT_FALSE(strstr(out, "lost: ") != NULL);
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "less"), 0);
+    CU_ASSERT_EQUAL(json_array_size(at("target.features")), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("target.features.0"), "pv");
+    CU_ASSERT_TRUE(json_is_null(at("running.features")));
+}
+
+/* What nobody needs may be lost by whoever agrees to it. */
+static void features_lost(void)
+{
+    static const char both[] = "the target is built without what the running Xen has: "
+                               "shadow-paging, sched-null\n";
+
+    fresh(2);
+    write_target("same", FAKE_FEATURES | LU_HAS_XSM_SILO);
+    CU_ASSERT_EQUAL(CALL("check", "same"), 0);
+    CU_ASSERT_FALSE(strstr(out, "lost: ") != NULL);
+    CU_ASSERT_EQUAL(CALL("stage", "same"), 0);
+    CU_ASSERT_EQUAL(fake.loads, 1);
+
+    write_target("less", FAKE_FEATURES & ~(LU_HAS_SHADOW_PAGING | LU_HAS_SCHED_NULL));
+    CU_ASSERT_EQUAL(CALL("check", "less"), 3);
+    CU_ASSERT_TRUE(says("lost: shadow-paging: live migration of PV domains, HVM domains without "
+                        "hardware assisted paging\nlost: sched-null: the scheduler null\n"));
+    CU_ASSERT_TRUE(says("check: refused\n") && complains(both));
+    CU_ASSERT_TRUE(complains("say --without shadow-paging,sched-null\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "check", "less", "--without", "shadow-paging"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "features-lost");
+    CU_ASSERT_TRUE(complains("the running Xen has: sched-null\n"));
+    CU_ASSERT_TRUE(complains("say --without shadow-paging,sched-null\n"));
+    CU_ASSERT_EQUAL(json_array_size(at("target.lost")), 2);
+    CU_ASSERT_STRING_EQUAL(text_at("target.lost.1"), "sched-null");
+    CU_ASSERT_EQUAL(CALL("check", "less", "--without", "sched-null,shadow-paging"), 0);
+    CU_ASSERT_TRUE(says("lost: sched-null: the scheduler null (accepted)\n"));
+
+    CU_ASSERT_EQUAL(CALL("-n", "stage", "less"), 3);
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "less"), 3);
+    CU_ASSERT_TRUE(complains(both));
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "features-lost");
+    CU_ASSERT_EQUAL(fake.loads, 1);
+    /* What was staged before still is. */
+    CU_ASSERT_EQUAL(CALL("-j", "status"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("target.path"), "same");
+    CU_ASSERT_EQUAL(json_array_size(at("status.staged_features")), 7);
+
+    CU_ASSERT_EQUAL(CALL("-n", "stage", "less", "--without", "sched-null,shadow-paging"), 0);
+    CU_ASSERT_EQUAL(CALL("stage", "less", "--without", "sched-null", "--without", "shadow-paging"),
+                    0);
+    CU_ASSERT_TRUE(says("lost: sched-null: the scheduler null (accepted)\n"));
+    CU_ASSERT_EQUAL(fake.loads, 2);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
+    CU_ASSERT_EQUAL(CALL("history", "1"), 0);
+    CU_ASSERT_TRUE(says("lost: shadow-paging\nlost: sched-null\n"));
+    CU_ASSERT_EQUAL(CALL("-j", "history", "1"), 0);
+    CU_ASSERT_STRING_EQUAL(text_at("attempt.begin.plan.target.lost.0"), "shadow-paging");
+    /* Gone is gone: the next of that kind loses nothing. */
+    CU_ASSERT_EQUAL(CALL("check", "less"), 0);
+}
+
+/* What a domain needs cannot be given up: not when it is staged, nor by one that comes later. */
+static void features_needed(void)
+{
+    fresh(3);
+    write_target("less", FAKE_FEATURES & ~LU_HAS_HVM);
+    write_target("same", FAKE_FEATURES);
+    fake.needs = LU_HAS_HVM;
+    fake.needs_domid = 2;
+    fake.query.staged = 0;
+    CU_ASSERT_EQUAL(CALL("check", "less", "--without", "hvm"), 3);
+    CU_ASSERT_TRUE(
+        says("refused: domain 2: target: the target is built without its need (EOPNOTSUPP)\n"));
+    CU_ASSERT_EQUAL(CALL("-n", "stage", "less", "--without", "hvm"), 3);
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "less", "--without", "hvm"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "refused");
+    CU_ASSERT_EQUAL(number_at("error.domain"), 2);
+    CU_ASSERT_TRUE(complains("domain 2: the target is built without its need\n"));
+    /* It is told before what can be agreed to. */
+    CU_ASSERT_EQUAL(CALL("stage", "less"), 3);
+    CU_ASSERT_TRUE(complains("domain 2: the target is built without its need\n"));
+    CU_ASSERT_EQUAL(fake.loads, 0);
+    CU_ASSERT_EQUAL(CALL("check", "same"), 0);
+
+    /* Other reasons are the check's, and keep nothing from being staged. */
+    fake.needs = 0;
+    fake_refuse(1, EOPNOTSUPP, "grant", "for a test");
+    CU_ASSERT_EQUAL(CALL("stage", "less", "--without", "hvm"), 0);
+    CU_ASSERT_EQUAL(fake.loads, 1);
+    fake.nr_refusals = 0;
+    CU_ASSERT_EQUAL(CALL("check"), 0);
+    fake.needs = LU_HAS_HVM;
+    CU_ASSERT_EQUAL(CALL("check"), 3);
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "refused");
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_execute], 0);
+    CU_ASSERT_EQUAL(attempts(), 0);
+    /* Another target than the staged one is asked for by itself. */
+    CU_ASSERT_EQUAL(CALL("check", "same"), 0);
+    CU_ASSERT_EQUAL(CALL("check", "xen"), 0);
 }
 
 /* ---- updating ---- */
@@ -1511,6 +1649,9 @@ int main(void)
         {"check", check},
         {"check of a target", check_target},
         {"staging", staging},
+        {"features that are not known", features_not_known},
+        {"features that are lost", features_lost},
+        {"features that a domain needs", features_needed},
         {"update", update},
         {"refused", refused},
         {"an update that fails", fails},

@@ -29,7 +29,8 @@ void fake_reset(uint32_t nr)
     strcpy(fake.next_version, "4.17.6-new");
     fake.nr_domains = nr;
     fake.nr_cpus = 2;
-    fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE;
+    fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE | XEN_LIVEUPDATE_CAP_TARGET;
+    fake.query.features = FAKE_FEATURES;
     fake.query.format = 1;
     fake.query.format_oldest = 1;
     fake.query.nr_slots = 2;
@@ -149,12 +150,27 @@ enum lu_kexec_error lu_xen_memory_map(struct lu_xen *xen, struct lu_memory_range
     return LU_KEXEC_OK;
 }
 
+/* As the note in the image has it. */
+static uint32_t image_features(const struct lu_segment *s)
+{
+    const uint8_t *name = memmem(s->buf, s->buf_size, LU_NOTE_NAME, sizeof(LU_NOTE_NAME));
+    struct lu_note note;
+
+    if (!name)
+        return 0;
+    memcpy(&note, name + ((sizeof(LU_NOTE_NAME) + 3) & ~3u), sizeof(note));
+
+    return note.flags;
+}
+
 enum lu_kexec_error lu_xen_load(struct lu_xen *xen, const struct lu_plan *plan,
                                 struct lu_kexec_why *why)
 {
-    (void)xen, (void)plan;
+    (void)xen;
     if (called(why))
         return LU_KEXEC_HYPERCALL;
+    if (fake.query.caps & XEN_LIVEUPDATE_CAP_TARGET)
+        fake.query.staged_features = image_features(&plan->segment[LU_PLAN_XEN]);
     fake.loads++;
     fake.query.staged = 1;
     if (fake.on_load)
@@ -169,7 +185,7 @@ enum lu_kexec_error lu_xen_unload(struct lu_xen *xen, struct lu_kexec_why *why)
     if (called(why))
         return LU_KEXEC_HYPERCALL;
     fake.unloads++;
-    fake.query.staged = 0;
+    fake.query.staged = fake.query.staged_features = 0;
 
     return LU_KEXEC_OK;
 }
@@ -215,7 +231,8 @@ static void outcome(bool rehearsal)
         strcpy(r->from, fake.version);
         strcpy(fake.version, fake.next_version);
         strcpy(r->to, fake.version);
-        fake.query.staged = 0;
+        fake.query.features = fake.query.staged_features;
+        fake.query.staged = fake.query.staged_features = 0;
         fake.crash_loaded = false;
     }
 }
@@ -285,12 +302,23 @@ static int take_back(void)
 
 /* ---- sub-commands ---- */
 
-static void check(struct xen_liveupdate_check *c, void *buf)
+/* @flags of the sub-command: for which target. */
+static int check(struct xen_liveupdate_check *c, uint32_t flags, void *buf)
 {
-    uint32_t room = c->nr < fake.nr_refusals ? c->nr : fake.nr_refusals;
+    bool told = flags & XEN_LIVEUPDATE_CHECK_TARGET;
+    uint32_t has = told ? c->features : fake.query.staged_features;
+    uint32_t nr = fake.nr_refusals, room;
 
+    if (told && !(fake.query.caps & XEN_LIVEUPDATE_CAP_TARGET))
+        return EINVAL;
+    if ((has & LU_HAS_KNOWN) && (fake.needs & ~has))
+        fake_refuse(fake.needs_domid, EOPNOTSUPP, "target", "the target is built without its need");
+    room = c->nr < fake.nr_refusals ? c->nr : fake.nr_refusals;
     memcpy(buf, fake.refusal, room * sizeof(fake.refusal[0]));
     c->nr = fake.nr_refusals;
+    fake.nr_refusals = nr;
+
+    return 0;
 }
 
 static int read_stream(struct xen_liveupdate_read *r, void *buf)
@@ -354,7 +382,7 @@ static int run(struct xen_liveupdate *op, void *buf)
     switch (op->op) {
     case XEN_LIVEUPDATE_query: op->u.query = fake.query; return 0;
     case XEN_LIVEUPDATE_result: op->u.result = fake.result; return 0;
-    case XEN_LIVEUPDATE_check: check(&op->u.check, buf); return 0;
+    case XEN_LIVEUPDATE_check: return check(&op->u.check, op->flags, buf);
     case XEN_LIVEUPDATE_inventory: inventory(&op->u.inventory, buf); return 0;
     case XEN_LIVEUPDATE_execute:
     case XEN_LIVEUPDATE_rehearse: return attempt(op->op);

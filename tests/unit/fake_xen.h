@@ -14,11 +14,17 @@
 
 #include <xen/xen.h>
 #include <liveupdate.h>
+#include <xen-liveupdate/handover.h>
 
 #define FAKE_DOMAINS  200
 #define FAKE_REFUSALS 200
 /* More than what is read at once. */
 #define FAKE_STREAM ((256u << 10) + 4711)
+
+/* What it is built with. */
+#define FAKE_FEATURES                                                                      \
+    (LU_HAS_KNOWN | LU_HAS_PV | LU_HAS_HVM | LU_HAS_SHADOW_PAGING | LU_HAS_SCHED_CREDIT2 | \
+     LU_HAS_SCHED_NULL | LU_HAS_LIVEPATCH)
 
 /* Where an attempt is. */
 enum fake_stage {
@@ -38,6 +44,8 @@ struct fake_xen {
     int64_t boot_ns;
     struct xen_liveupdate_refusal refusal[FAKE_REFUSALS];
     uint32_t nr_refusals;
+    uint32_t needs,
+        needs_domid; /* features that this domain could not do without; 0: nobody does */
     uint8_t stream[FAKE_STREAM];
     uint64_t stream_len;  /* 0: there is none */
     int fail_op;          /* this sub-command fails with ... */

@@ -144,6 +144,25 @@ static void texts(void)
     CU_ASSERT_STRING_EQUAL(t.note.changeset, "??");
 }
 
+/* Whatever it says it is built with comes as it is; an older one has 0 there. */
+static void features(void)
+{
+    struct image image;
+    struct lu_target t;
+    struct lu_kexec_why why;
+
+    image_good(&image);
+    CU_ASSERT_EQUAL_FATAL(parse(&image, &t, &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(t.note.flags, 0);
+    memcpy(image_note(&image), "\1\0\1\0\x0b\0\0\x80", 8);
+    CU_ASSERT_EQUAL_FATAL(parse(&image, &t, &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(t.note.flags, LU_HAS_KNOWN | LU_HAS_SHADOW_PAGING | LU_HAS_PV32 | LU_HAS_PV);
+    CU_ASSERT_EQUAL(t.note.format, 1);
+    image_note(&image)->flags = UINT32_MAX;
+    CU_ASSERT_EQUAL_FATAL(parse(&image, &t, &why), LU_KEXEC_OK);
+    CU_ASSERT_EQUAL(t.note.flags, UINT32_MAX);
+}
+
 /* A wish that may be ignored is ignored; so is where the header stands. */
 static void optional_wish(void)
 {
@@ -615,6 +634,7 @@ CU_TestInfo elf_tests[] = {
     {"several segments", several_segments},
     {"build id", build_id},
     {"texts", texts},
+    {"what it is built with", features},
     {"optional wishes", optional_wish},
     {"errors", errors},
     {"each wrong thing has its own name", each_wrong_thing},

@@ -2041,6 +2041,88 @@ static void test_check(void)
     free(list);
 }
 
+/* Names and numbers are for ever. */
+static void test_features(void)
+{
+    static const char *const names[] = {
+        "pv",           "pv32",          "hvm",         "shadow-paging",  "pv-linear-pt",
+        "sched-credit", "sched-credit2", "sched-rtds",  "sched-arinc653", "sched-null",
+        "xsm-flask",    "xsm-silo",      "livepatch",   "kexec",          "argo",
+        "mem-sharing",  "mem-paging",    "tracebuffer", "xenoprof",       "hypfs",
+        "gdbsx",        "bigmem",
+    };
+    unsigned int nr = sizeof(names) / sizeof(names[0]);
+
+    for (unsigned int i = 0; i < nr; i++) {
+        CU_ASSERT_STRING_EQUAL(xenlu_feature_name(i), names[i]);
+        CU_ASSERT_TRUE(*xenlu_feature_use(i));
+    }
+    CU_ASSERT_PTR_NULL(xenlu_feature_name(nr));
+    CU_ASSERT_PTR_NULL(xenlu_feature_use(nr));
+    CU_ASSERT_PTR_NULL(xenlu_feature_name(31));
+    CU_ASSERT_EQUAL(LU_HAS_SHADOW_PAGING, 1 << 3);
+    CU_ASSERT_EQUAL(LU_HAS_BIGMEM, 1 << 21);
+}
+
+/* A program that stages by the library is asked what it agrees to lose. */
+static void test_features_lost(void)
+{
+    uint32_t lost = LU_HAS_SHADOW_PAGING | LU_HAS_LIVEPATCH, unknown = 1u << 30;
+    struct xenlu_target target;
+    struct xenlu_status status;
+    struct xenlu_refusal *list;
+    struct xenlu_error err;
+    struct record_why why;
+    struct image image;
+    unsigned int nr;
+
+    fresh(2);
+    fake.query.features |= unknown;
+    image_good(&image);
+    image_note(&image)->flags = FAKE_FEATURES & ~lost;
+    CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
+    CU_ASSERT_EQUAL(xenlu_check_target(lu, "xen", NULL, &target, sizeof(target), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(target.features, FAKE_FEATURES & ~lost);
+    CU_ASSERT_EQUAL(target.lost, lost);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, sizeof(target), &err),
+                    XENLU_FEATURES_LOST);
+    CU_ASSERT_STRING_EQUAL(xenlu_code_name(err.code), "features-lost");
+    xenlu_set_without(lu, LU_HAS_LIVEPATCH);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_FEATURES_LOST);
+    CU_ASSERT_EQUAL(fake.loads, 0);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_check], 2);
+    xenlu_set_without(lu, lost | LU_HAS_PV);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, &target, sizeof(target), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.loads, 1);
+    CU_ASSERT_EQUAL(xenlu_get_status(lu, &status, sizeof(status), &err), XENLU_OK);
+    CU_ASSERT_EQUAL(status.features, FAKE_FEATURES | unknown);
+    CU_ASSERT_EQUAL(status.staged_features, target.features);
+
+    /* What is in use: of the staged one, and of any other. */
+    fake.needs = LU_HAS_SHADOW_PAGING;
+    fake.needs_domid = 1;
+    CU_ASSERT_EQUAL(xenlu_check(lu, &list, sizeof(*list), &nr, &err), XENLU_OK);
+    CU_ASSERT_EQUAL_FATAL(nr, 1);
+    CU_ASSERT_EQUAL(list[0].domid, 1);
+    free(list);
+    CU_ASSERT_EQUAL(xenlu_check_features(lu, 0, &list, sizeof(*list), &nr, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(nr, 0);
+    CU_ASSERT_EQUAL(xenlu_check_features(lu, FAKE_FEATURES, &list, sizeof(*list), &nr, &err),
+                    XENLU_OK);
+    CU_ASSERT_EQUAL(nr, 0);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_REFUSED);
+    CU_ASSERT_EQUAL(err.domid, 1);
+    CU_ASSERT_EQUAL(err.errnum, EOPNOTSUPP);
+    fake.needs_domid = XENLU_NO_DOMAIN;
+    fake_refuse(0, EBUSY, "grant", "not now");
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_REFUSED);
+    CU_ASSERT_STRING_EQUAL(err.message, "the host: the target is built without its need");
+    CU_ASSERT_EQUAL(err.domid, XENLU_NO_DOMAIN);
+    CU_ASSERT_EQUAL(fake.loads, 1);
+    fake.needs_domid = 1;
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, NULL), XENLU_REFUSED);
+}
+
 static void test_inventory(void)
 {
     struct xenlu_inventory inv;
@@ -2180,6 +2262,8 @@ int main(void)
         {"library: not now", test_not_now},
         {"library: status", test_status},
         {"library: check", test_check},
+        {"library: features", test_features},
+        {"library: features that are lost", test_features_lost},
         {"library: inventory", test_inventory},
         {"library: stream", test_stream},
         {"library: staging", test_staging},

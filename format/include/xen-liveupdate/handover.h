@@ -64,10 +64,19 @@ _Static_assert(sizeof(struct lu_handover) <= 4096, "handover page overflows");
 struct lu_note {
     uint16_t format;        /* stream format that this Xen writes */
     uint16_t format_oldest; /* oldest that it reads */
-    uint32_t flags;
-    uint64_t slot_min; /* bytes that a slot must have besides the image */
-    char version[32];  /* "4.17.5-lu-target" */
+    uint32_t flags;         /* LU_HAS_*: what it is built with; 0: it does not say */
+    uint64_t slot_min;      /* bytes that a slot must have besides the image */
+    char version[32];       /* "4.17.5-lu-target" */
     char changeset[64];
 };
+
+/* The other bits count.  A Xen that is older than they are has 0, which does not mean "nothing". */
+#define LU_HAS_KNOWN 0x80000000u
+
+#define LU_FEATURE(bit, option, name, use) LU_HAS_##option = 1 << bit,
+enum lu_has {
+#include "features.def"
+};
+#undef LU_FEATURE
 
 #endif /* XEN_LIVEUPDATE_HANDOVER_H */

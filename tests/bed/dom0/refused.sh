@@ -2,9 +2,10 @@
 # For the scenarios that provoke what the check refuses. Sourced by them; FILES must bring docs/carried.md
 # (the reasons, made from the source) and tests/e2e/refusals.txt (which scenario provokes which).
 
-# refusals: what the check refuses now, one a line: resource, domain ("null": the host), reason; tabs between.
+# refusals: what the check refuses now, for the target $CHECKED if it is set, one a line: resource, domain ("null": the host),
+# reason; tabs between.
 refusals() {
-    xen-liveupdate --json check 2>&1 | tee /run/bed/check.json | awk '
+    xen-liveupdate --json check $CHECKED 2>&1 | tee /run/bed/check.json | awk '
         function value(s) { sub(/^[^:]*: /, "", s); sub(/,$/, "", s); gsub(/^"|"$/, "", s); gsub(/\\"/, "\"", s); return s }
         /^ *"domain":/ { domain = value($0) }
         /^ *"reason":/ { reason = value($0) }
@@ -29,6 +30,12 @@ provoked() {
     host_state >/run/bed/state.before
     refusals >/run/bed/refusals
     host_state >/run/bed/state.after
+    also_provoked "$@"
+    check "refused: $1: $2: nothing is paused, nothing changes" is_untouched
+}
+
+# The same of what that check has said besides.
+also_provoked() {
     if grep -q "^$1	${3:-null}	$(pattern "$2")\$" /run/bed/refusals; then
         ok "refused: $1: $2"
         echo "$1: $2" >>/run/bed/provoked
@@ -36,7 +43,6 @@ provoked() {
         not_ok "refused: $1: $2${3:+ (domain $3)}"
         sed 's/^/  | /' /run/bed/check.json
     fi
-    check "refused: $1: $2: nothing is paused, nothing changes" is_untouched
 }
 
 is_untouched() {

@@ -10,6 +10,8 @@
  *   format-old   a note that reads only older streams than the running Xen writes
  *   format-new   a note that reads only newer ones
  *   slot         a note that asks for a slot of 1 GiB
+ *   silent       a note that does not say what this Xen is built with
+ *   lacks=BITS   a note that has none of these bits of that
  */
 #define _GNU_SOURCE /* memmem() */
 #include "common.h"
@@ -22,7 +24,10 @@
 #define MB2_TAG_OPTIONAL    1u
 #define TAG_UNKNOWN         0x7fffu
 
-#define NOTE_NAME "XenLiveUpdate"
+/* The head of the note: lengths of its name and of what follows, type, name. Xen has the name elsewhere, too. */
+#define NOTE_HEAD "\x0e\0\0\0\x70\0\0\0\1\0\0\0XenLiveUpdate"
+#define NOTE_NAME 12u
+#define NOTE_DESC 28u
 #define BANNER    "Xen version %d.%d%s"
 
 /* struct lu_note of format/include/xen-liveupdate/handover.h, which a test must not follow blindly. */
@@ -78,8 +83,8 @@ static void break_relocatable(void)
 
 static void break_note(const char *kind)
 {
-    uint8_t *name = find(NOTE_NAME, sizeof(NOTE_NAME), size);
-    uint8_t *desc = name + ((sizeof(NOTE_NAME) + 3) & ~3u);
+    uint8_t *head = find(NOTE_HEAD, sizeof(NOTE_HEAD), size);
+    uint8_t *desc = head + NOTE_DESC;
     struct note note;
 
     memcpy(&note, desc, sizeof(note));
@@ -89,14 +94,19 @@ static void break_note(const char *kind)
         note.format_oldest = ++note.format;
     else if (!strcmp(kind, "slot"))
         note.slot_min = 1u << 30;
+    else if (!strcmp(kind, "silent"))
+        note.flags = 0;
+    else if (!strncmp(kind, "lacks=", 6))
+        note.flags &= ~strtoul(kind + 6, NULL, 0);
     else
-        name[0] = '-';
+        head[NOTE_NAME] = '-';
     memcpy(desc, &note, sizeof(note));
 }
 
 static void break_it(const char *kind)
 {
-    static const char *const notes[] = {"note", "stranger", "format-old", "format-new", "slot"};
+    static const char *const notes[] = {"note",       "stranger", "format-old",
+                                        "format-new", "slot",     "silent"};
 
     if (!strcmp(kind, "multiboot2")) {
         memset(find(MB2_MAGIC, 4, MB2_SEARCH), 0, 4);
@@ -104,6 +114,10 @@ static void break_it(const char *kind)
     }
     if (!strcmp(kind, "relocatable")) {
         break_relocatable();
+        return;
+    }
+    if (!strncmp(kind, "lacks=", 6)) {
+        break_note(kind);
         return;
     }
     if (!strcmp(kind, "stranger"))

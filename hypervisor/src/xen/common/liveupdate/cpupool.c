@@ -13,7 +13,7 @@
  * these; CPUs that are in no cpupool.
  */
 
-#include <xen/liveupdate.h>
+#include <xen/liveupdate-core.h>
 
 static int cf_check lu_cpupool_check(struct domain *unused)
 {
@@ -32,6 +32,54 @@ static int cf_check lu_cpupool_check(struct domain *unused)
         if ( !liveupdate_scheduler_carried(c->sched) )
             rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
                                    "cpupool %u: scheduler %s is not carried",
+                                   c->cpupool_id, c->sched->opt_name);
+    }
+
+    spin_unlock(&cpupool_lock);
+
+    return rc;
+}
+
+/* The build option of the scheduler, 0: it has none that is told. */
+static uint32_t lu_feature_of(const struct scheduler *s)
+{
+    switch ( s->sched_id )
+    {
+    case XEN_SCHEDULER_CREDIT:
+        return LU_HAS_SCHED_CREDIT;
+
+    case XEN_SCHEDULER_CREDIT2:
+        return LU_HAS_SCHED_CREDIT2;
+
+    case XEN_SCHEDULER_RTDS:
+        return LU_HAS_SCHED_RTDS;
+
+    case XEN_SCHEDULER_ARINC653:
+        return LU_HAS_SCHED_ARINC653;
+
+    case XEN_SCHEDULER_NULL:
+        return LU_HAS_SCHED_NULL;
+
+    default:
+        return 0;
+    }
+}
+
+/* For the resource "target". */
+int liveupdate_cpupools_suit(void)
+{
+    const struct cpupool *c;
+    int rc = 0;
+
+    spin_lock(&cpupool_lock);
+
+    list_for_each_entry ( c, &cpupool_list, list )
+    {
+        uint32_t feature = lu_feature_of(c->sched);
+
+        if ( feature && liveupdate_target_lacks(feature) )
+            rc = liveupdate_refuse(NULL, -EOPNOTSUPP,
+                                   "cpupool %u: the target is built without its scheduler (%s)",
                                    c->cpupool_id, c->sched->opt_name);
     }
 

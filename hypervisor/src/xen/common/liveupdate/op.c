@@ -110,6 +110,7 @@ static uint32_t image_crc(const struct kexec_image *image)
 int liveupdate_image_loaded(const struct kexec_image *image)
 {
     staged_crc = image_crc(image);
+    liveupdate_target_loaded(image);
 
     return 0;
 }
@@ -149,7 +150,7 @@ static int op_query(struct xen_liveupdate_query *q)
     bool in_place;
 
     memset(q, 0, sizeof(*q));
-    q->caps = XEN_LIVEUPDATE_CAP_REHEARSE;
+    q->caps = XEN_LIVEUPDATE_CAP_REHEARSE | XEN_LIVEUPDATE_CAP_TARGET;
 #ifndef NDEBUG
     q->caps |= XEN_LIVEUPDATE_CAP_FAULT;
 #endif
@@ -161,6 +162,8 @@ static int op_query(struct xen_liveupdate_query *q)
     while ( liveupdate_resources[n] )
         n++;
     q->nr_resources = n;
+    q->features = liveupdate_features;
+    q->staged_features = liveupdate_staged_features();
 
     if ( liveupdate_region.start )
     {
@@ -173,7 +176,8 @@ static int op_query(struct xen_liveupdate_query *q)
     return 0;
 }
 
-static int op_check(struct xen_liveupdate_check *c)
+/* @target: for the one that @c tells of, not the staged one. */
+static int op_check(struct xen_liveupdate_check *c, bool target)
 {
     struct liveupdate_refusals l = { .room = MAX_REFUSALS };
     int rc = 0;
@@ -190,7 +194,9 @@ static int op_check(struct xen_liveupdate_check *c)
         struct liveupdate_report saved = liveupdate_report;
 
         liveupdate_refusals = &l;
+        liveupdate_asked_features = target ? &c->features : NULL;
         liveupdate_check_all();
+        liveupdate_asked_features = NULL;
         liveupdate_refusals = NULL;
         liveupdate_report = saved;
     }
@@ -360,7 +366,8 @@ int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg)
         goto out;
 
     rc = -EINVAL;
-    if ( op->flags )
+    if ( op->flags & ~(op->op == XEN_LIVEUPDATE_check
+                       ? XEN_LIVEUPDATE_CHECK_TARGET : 0) )
         goto out;
 
     switch ( op->op )
@@ -370,7 +377,7 @@ int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg)
         break;
 
     case XEN_LIVEUPDATE_check:
-        rc = op_check(&op->u.check);
+        rc = op_check(&op->u.check, op->flags & XEN_LIVEUPDATE_CHECK_TARGET);
         break;
 
     case XEN_LIVEUPDATE_rehearse:

@@ -20,6 +20,7 @@ const struct liveupdate_resource *const liveupdate_resources[] = {
     /* Reasons to refuse that belong to no resource. */
     &liveupdate_res_platform,
     &liveupdate_res_features,
+    &liveupdate_res_target,
 
     /* Schedulers: a domain is created into one. */
     &liveupdate_res_cpupool,

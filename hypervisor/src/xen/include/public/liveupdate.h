@@ -3,7 +3,8 @@
  * Live update: sub-commands of the kexec hypercall.
  *
  * The interface is stable: an existing command, structure or number never
- * changes, so that one process can talk to the Xen before and after an update.
+ * changes (a structure may grow by what an older Xen leaves 0), so that one
+ * process can talk to the Xen before and after an update.
  * All of it is for the hardware domain only (-EPERM otherwise).
  */
 #ifndef __XEN_PUBLIC_LIVEUPDATE_H__
@@ -41,6 +42,8 @@ struct xen_liveupdate {
             uint32_t phase;         /* OUT: XEN_LIVEUPDATE_PHASE_* of an update under way */
             uint32_t nr_resources;  /* OUT: entries of the resource table */
             uint32_t pad;
+            uint32_t features;      /* OUT: what this Xen is built with, as in a target's note; 0: unknown */
+            uint32_t staged_features; /* OUT: the same of the staged target */
         } query;
         struct xen_liveupdate_check {
             union {
@@ -48,7 +51,7 @@ struct xen_liveupdate {
                 uint64_t pad;
             } buf;                  /* OUT: struct xen_liveupdate_refusal[] */
             uint32_t nr;            /* IN: room; OUT: refusals found (may exceed the room) */
-            uint32_t pad;
+            uint32_t features;      /* IN: with XEN_LIVEUPDATE_CHECK_TARGET, flags of the target's note */
         } check;
         struct xen_liveupdate_result {
             uint32_t generation;    /* OUT: the Xen that answers */
@@ -106,8 +109,13 @@ DEFINE_XEN_GUEST_HANDLE(xen_liveupdate_t);
 
 /* Facts about the Xen that runs. */
 #define XEN_LIVEUPDATE_query      0
-/* Can every resource of every domain be carried?  Domains go on. */
+/*
+ * Can every resource of every domain be carried, to the staged target if there is
+ * one?  Domains go on.
+ */
 #define XEN_LIVEUPDATE_check      1
+/* Flag (CAP_TARGET): to the target that is told of, instead of the staged one. */
+#define XEN_LIVEUPDATE_CHECK_TARGET (1u << 0)
 /* Everything but the jump: pauses, saves, verifies, goes on.  Needs no image. */
 #define XEN_LIVEUPDATE_rehearse   2
 /*
@@ -129,6 +137,7 @@ DEFINE_XEN_GUEST_HANDLE(xen_liveupdate_t);
 
 #define XEN_LIVEUPDATE_CAP_REHEARSE  (1u << 0)
 #define XEN_LIVEUPDATE_CAP_FAULT     (1u << 1)
+#define XEN_LIVEUPDATE_CAP_TARGET    (1u << 2)
 
 #define XEN_LIVEUPDATE_NO_DOMAIN     0xffffffffu
 

@@ -188,6 +188,19 @@ extern struct liveupdate_fault {
 bool liveupdate_fault_exists(const struct liveupdate_resource *res,
                              enum liveupdate_phase phase);
 
+/* --- What a target is built with: LU_HAS_* (target.c) --- */
+
+/* This Xen itself. */
+extern const uint32_t liveupdate_features;
+/* Source: @image has been loaded, and its loader's buffers are still there. */
+void liveupdate_target_loaded(const struct kexec_image *image);
+/* Source: the staged target; 0: there is none, or its note does not say. */
+uint32_t liveupdate_staged_features(void);
+/* Source: those of another target, which a check is asked for; NULL (the default). */
+extern const uint32_t *liveupdate_asked_features;
+/* Source: is it known to be built without @feature? */
+bool liveupdate_target_lacks(uint32_t feature);
+
 /* --- Holding CPUs, and the jump (arch/x86/liveupdate/jump.c) --- */
 
 /* Keep every other CPU in a loop with interrupts off; this one as well. */

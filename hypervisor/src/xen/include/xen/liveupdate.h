@@ -104,6 +104,7 @@ extern const struct liveupdate_resource liveupdate_res_pirq;
 extern const struct liveupdate_resource liveupdate_res_platform;
 extern const struct liveupdate_resource liveupdate_res_power;
 extern const struct liveupdate_resource liveupdate_res_sched;
+extern const struct liveupdate_resource liveupdate_res_target;
 extern const struct liveupdate_resource liveupdate_res_time;
 extern const struct liveupdate_resource liveupdate_res_timer;
 extern const struct liveupdate_resource liveupdate_res_vcpu;
@@ -192,6 +193,8 @@ bool liveupdate_cpu_offline(unsigned int cpu);
 
 #ifdef CONFIG_LIVEUPDATE
 bool liveupdate_scheduler_carried(const struct scheduler *s);
+/* Refuses if the target lacks the scheduler of a cpupool. */
+int liveupdate_cpupools_suit(void);
 int liveupdate_scheduler_get(const struct scheduler *s,
                              struct lu_cpupools_entry *e);
 int liveupdate_scheduler_set(const struct scheduler *s,

@@ -10,6 +10,11 @@
 #define LU_FORMAT_VERSION 1
 #define LU_FORMAT_OLDEST  1
 
+        .set    .Lhas, 0x80000000       /* LU_HAS_KNOWN */
+#define LU_FEATURE(bit, option, name, use) \
+        .set    .Lhas, .Lhas | (IS_ENABLED(CONFIG_##option) << bit);
+#include <xen-liveupdate/features.def>
+
         .section .note.Xen, "a", @note
         .balign 4
         .long   .Lname_end - .Lname
@@ -20,7 +25,7 @@
         .balign 4
 .Ldesc: .short  LU_FORMAT_VERSION
         .short  LU_FORMAT_OLDEST
-        .long   0                       /* flags */
+        .long   .Lhas                   /* flags */
         .quad   16 << 20                /* slot_min */
 .Lversion:
         .ascii  __stringify(XEN_VERSION)
