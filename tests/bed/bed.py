@@ -51,6 +51,7 @@ DEFAULTS = {
     "DOM0_VCPUS": "",               # default: as many as there are CPUs
     "DOM0_ARGS": "",                # added to dom0's kernel command line
     "UPDATE": "lu",                 # lu, kexec-tools or none
+    "WITHOUT": "",                  # what XEN_FROM is built with and XEN_TO may lack: xen-liveupdate stage --without
     "UPDATES": "1",                 # how many, one after the other
     "ALTERNATE": "1",               # 1: target, source, target, ...; 0: always the target
     "HVM": "0",                     # 1: dom0 has what HVM guests need (a device model, their kernel)

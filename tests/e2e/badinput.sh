@@ -151,7 +151,7 @@ guest_is_refused() {
 after() {
     check "the update was the first one" has_generation 1
     note_life
-    check "a target is staged again" xen-liveupdate stage /boot/xen-source
+    check "a target is staged again" stage_image /boot/xen-source
     apply_until_done 1 &
     apply_until_done 2 &
     wait $!

@@ -11,7 +11,7 @@ before() {
     make_guest g1 vcpus=2 memory=128
     DOMAINS=g1
     check "the guest ticks" wait_tick g1 90
-    check "a target is staged" xen-liveupdate stage "$(update_image 1)"
+    check "a target is staged" stage_image "$(update_image 1)"
     xen-liveupdate fault list >/run/bed/points 2>/run/bed/points.err || {
         skip "faults: $(cat /run/bed/points.err)"
         return

@@ -31,7 +31,7 @@ update() {
         kill -STOP $(device_model)
         sleep 2
     fi
-    xen-liveupdate stage "$1" && xen-liveupdate apply && xen-liveupdate result
+    stage_image "$1" && xen-liveupdate apply && xen-liveupdate result
     rc=$?
     if [ $n = 2 ]; then
         check "the guest waited for its device model" request_under_way

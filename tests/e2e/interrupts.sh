@@ -104,7 +104,7 @@ before() {
 has_port() { [ -c "$(port_of $1)" ]; }
 
 update() {
-    xen-liveupdate stage "$1" || return 1
+    stage_image "$1" || return 1
     counts /run/bed/counts.before
     ask go
     xen-liveupdate apply

@@ -33,7 +33,7 @@ committed() { [ "$(commits)" != "$before" ] && [ ! -s $JOURNAL-journal ]; }
 # begin: apply in the background, up to the moment when its journal entry is there.
 begin() {
     rounds=$((rounds + 1))
-    xen-liveupdate status | grep -q '^staged: yes' || xen-liveupdate stage "$(image)" >/dev/null
+    xen-liveupdate status | grep -q '^staged: yes' || stage_image "$(image)" >/dev/null
     old=$(generation)
     before=$(commits)
     xen-liveupdate apply >/run/bed/apply.out 2>&1 &
@@ -96,7 +96,7 @@ own_exit_code() { cat /run/bed/apply.out; if [ $new = $old ]; then [ $rc = 1 ] |
 
 # An update that fails while nobody looks.
 fails_and_killed() {
-    xen-liveupdate status | grep -q '^staged: yes' || xen-liveupdate stage "$(image)" >/dev/null
+    xen-liveupdate status | grep -q '^staged: yes' || stage_image "$(image)" >/dev/null
     xen-liveupdate fault save host >/dev/null 2>&1 || { skip "faults need a debug build"; return; }
     killed KILL 300
     xen-liveupdate fault off >/dev/null
@@ -108,13 +108,14 @@ journal_damaged() {
     mv $JOURNAL /run/bed/whole
     head -c 6000 /run/bed/whole >$JOURNAL
     xen-liveupdate status >/run/bed/status.now 2>&1
-    grep -q '^staged: yes' /run/bed/status.now || XEN_LIVEUPDATE_DIR=/run/bed xen-liveupdate stage "$(image)" >/dev/null
+    grep -q '^staged: yes' /run/bed/status.now ||
+        (export XEN_LIVEUPDATE_DIR=/run/bed; stage_image "$(image)" >/dev/null)
     old=$(generation)
     check "with a damaged journal nothing is updated" sh -c '! xen-liveupdate apply 2>&1'
     check "and the reason is told" sh -c 'xen-liveupdate apply 2>&1 | grep "the journal: .*journal.db: is damaged: .*put it aside"'
     check_equal "nothing was" "$(generation)" "$old"
     mv $JOURNAL $JOURNAL.damaged
-    xen-liveupdate stage "$(image)" >/dev/null
+    stage_image "$(image)" >/dev/null
     check "the next update succeeds" xen-liveupdate apply
     new=$(generation)
     check "and is in the history" truth

@@ -27,7 +27,7 @@ no_large_pieces() {
 # fill MIB
 fill() { xl create -qp /dev/null "name='fill'; type='pvh'; memory=$1; kernel='/boot/guests/area-pvh'"; }
 not_made() {
-    xen-liveupdate stage "$(update_image 1)" && ! xen-liveupdate apply >/run/bed/refused 2>&1 &&
+    stage_image "$(update_image 1)" && ! xen-liveupdate apply >/run/bed/refused 2>&1 &&
         grep "free memory is in small pieces" /run/bed/refused
 }
 

@@ -24,7 +24,7 @@ committed() { [ "$(commits)" != "$old" ] && [ ! -s $JOURNAL-journal ]; }
 
 # The journal is copied in the moment in which it says that an update begins.
 update() {
-    xen-liveupdate stage "$1" || return 1
+    stage_image "$1" || return 1
     sync
     old=$(commits)
     host_start

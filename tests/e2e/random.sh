@@ -173,7 +173,7 @@ update() {
         sleep $SECONDS_BETWEEN
         return
     fi
-    xen-liveupdate stage "$1" || return
+    stage_image "$1" || return
     while [ $n -lt $REHEARSALS ] && [ -s /run/bed/random.running ]; do
         attempt rehearse || return
         replace_dead

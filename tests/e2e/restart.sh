@@ -17,7 +17,7 @@ before() {
 update() {
     local n=$(cat /run/bed/nr 2>/dev/null || echo 1) busy rc=0
     echo $((n + 1)) >/run/bed/nr
-    [ "$UPDATE" = none ] || xen-liveupdate stage "$1" || return 1
+    [ "$UPDATE" = none ] || stage_image "$1" || return 1
     case $n in
     1) make_guest g3 memory=128 >/run/bed/g3.out 2>&1 & ;;
     2) xl reboot g3 ;;

@@ -467,12 +467,15 @@ update_image() {
     if [ "$ALTERNATE" != 0 ] && [ $(($1 % 2)) = 0 ]; then echo /boot/xen-source; else echo /boot/xen-target; fi
 }
 
+# stage_image IMAGE: with what the run agrees to lose.
+stage_image() { xen-liveupdate stage ${WITHOUT:+--without $WITHOUT} "$1"; }
+
 # update IMAGE: one live update, by the means that the run chose. A scenario may bring its own.
 update() {
     case $UPDATE in
     none) ;;
     lu)
-        xen-liveupdate stage "$1" && xen-liveupdate apply && xen-liveupdate result
+        stage_image "$1" && xen-liveupdate apply && xen-liveupdate result
         ;;
     kexec-tools)
         # The target's command line is the running Xen's; kexec adds the region's place itself.
