@@ -69,7 +69,7 @@ enum xenlu_code target_accept_loss(const struct xenlu *lu, const struct xenlu_ta
                       "the target is built without what the running Xen has: %s", names);
 }
 
-/* Whoever needs what is lost: that cannot be accepted. */
+/* Whoever needs what is lost, and whatever else Xen has against it: that cannot be accepted. */
 static enum xenlu_code refuse_needed(struct xenlu *lu, const struct xenlu_target *t,
                                      struct xenlu_error *err)
 {
@@ -112,12 +112,10 @@ static enum xenlu_code refuse_needed(struct xenlu *lu, const struct xenlu_target
 enum xenlu_code target_accept(struct xenlu *lu, const struct xenlu_target *t,
                               struct xenlu_error *err)
 {
-    enum xenlu_code code;
+    enum xenlu_code code = XENLU_OK;
 
-    /* What is in use is there: where nothing is lost, nobody can need it. */
-    if (!t->lost)
-        return XENLU_OK;
-    code = refuse_needed(lu, t, err);
+    if (t->features & XENLU_FEATURES_KNOWN)
+        code = refuse_needed(lu, t, err);
 
     return code ? code : target_accept_loss(lu, t, err);
 }

@@ -128,6 +128,8 @@ provoke_target() {
     local d
     # The bits of features.def: PV, HVM, SHADOW_PAGING, SCHED_CREDIT2.
     breakxen lacks=0x4d /boot/xen-target /tmp/less
+    # PV32, which this Xen has not.
+    breakxen has=0x2 /tmp/less /tmp/less
     breakxen lacks=0x4 /boot/xen-target /tmp/no-hvm
 
     with_hvm create-shadow
@@ -135,6 +137,7 @@ provoke_target() {
     provoked target "is a PV domain, the target is built without PV" 0
     also_provoked target "is an HVM or PVH domain, the target is built without HVM" $d
     also_provoked target "has shadow page tables, the target is built without SHADOW_PAGING" $d
+    also_provoked target "the target is built with PV32, this Xen is not and has no M2P for it"
     also_provoked target "cpupool <number>: the target is built without its scheduler (<text>)"
     CHECKED=
     check "what a domain needs cannot be given up" is_answer 3 "domain $d: is an HVM or PVH domain, the target is built without HVM" \

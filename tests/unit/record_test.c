@@ -2121,6 +2121,15 @@ static void test_features_lost(void)
     CU_ASSERT_EQUAL(fake.loads, 1);
     fake.needs_domid = 1;
     CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, NULL), XENLU_REFUSED);
+
+    /* Nor may it have what Xen cannot hand over to. */
+    image_note(&image)->flags = FAKE_FEATURES | LU_HAS_PV32;
+    CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_OK);
+    fake_refuse(XEN_LIVEUPDATE_NO_DOMAIN, EOPNOTSUPP, "target", "for a test");
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_REFUSED);
+    CU_ASSERT_STRING_EQUAL(err.message, "the host: for a test");
+    CU_ASSERT_EQUAL(fake.loads, 2);
 }
 
 static void test_inventory(void)

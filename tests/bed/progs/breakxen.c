@@ -12,6 +12,7 @@
  *   slot         a note that asks for a slot of 1 GiB
  *   silent       a note that does not say what this Xen is built with
  *   lacks=BITS   a note that has none of these bits of that
+ *   has=BITS     a note that has all of them
  */
 #define _GNU_SOURCE /* memmem() */
 #include "common.h"
@@ -98,6 +99,8 @@ static void break_note(const char *kind)
         note.flags = 0;
     else if (!strncmp(kind, "lacks=", 6))
         note.flags &= ~strtoul(kind + 6, NULL, 0);
+    else if (!strncmp(kind, "has=", 4))
+        note.flags |= strtoul(kind + 4, NULL, 0);
     else
         head[NOTE_NAME] = '-';
     memcpy(desc, &note, sizeof(note));
@@ -116,7 +119,7 @@ static void break_it(const char *kind)
         break_relocatable();
         return;
     }
-    if (!strncmp(kind, "lacks=", 6)) {
+    if (!strncmp(kind, "lacks=", 6) || !strncmp(kind, "has=", 4)) {
         break_note(kind);
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Live update: what a target is built without, and who could not do without it.
+ * Live update: what a target is built without, and who could not do without it;
+ * and what it must not be built with, as the source has nothing for that.
  *
  * The target's note has a bit for each option of its build that matters to
  * domains (struct lu_note).  The note is part of the image, and is looked for
@@ -107,12 +108,24 @@ uint32_t liveupdate_staged_features(void)
 
 const uint32_t *liveupdate_asked_features;
 
+static uint32_t target_features(void)
+{
+    return liveupdate_asked_features ? *liveupdate_asked_features
+                                     : liveupdate_staged_features();
+}
+
 bool liveupdate_target_lacks(uint32_t feature)
 {
-    uint32_t has = liveupdate_asked_features ? *liveupdate_asked_features
-                                             : liveupdate_staged_features();
+    uint32_t has = target_features();
 
     return (has & LU_HAS_KNOWN) && !(has & feature);
+}
+
+static bool target_has(uint32_t feature)
+{
+    uint32_t has = target_features();
+
+    return (has & LU_HAS_KNOWN) && (has & feature);
 }
 
 /* As in features.c. */
@@ -155,6 +168,10 @@ static int cf_check target_check(struct domain *unused)
                     liveupdate_target_lacks(LU_HAS_BIGMEM),
               -EOPNOTSUPP,
               "the host has memory above 16 TiB, the target is built without BIGMEM");
+    /* It takes over the tables that are there, and makes none in early boot. */
+    REFUSE_IF(NULL, !IS_ENABLED(CONFIG_PV32) && target_has(LU_HAS_PV32),
+              -EOPNOTSUPP,
+              "the target is built with PV32, this Xen is not and has no M2P for it");
     for_each_domain ( d )
         rc = check_domain(d) ?: rc;
 
