@@ -23,6 +23,7 @@
 #include <xen/sched.h>
 
 #include <asm/paging.h>
+#include <asm/pv/domain.h>
 
 /*
  * What this Xen is built with.
@@ -168,7 +169,10 @@ static int cf_check target_check(struct domain *unused)
                     liveupdate_target_lacks(LU_HAS_BIGMEM),
               -EOPNOTSUPP,
               "the host has memory above 16 TiB, the target is built without BIGMEM");
-    /* It takes over the tables that are there, and makes none in early boot. */
+    /* The target takes over all of the M2P that there is, and makes none of it. */
+    REFUSE_IF(NULL, opt_pv32 && liveupdate_target_lacks(LU_HAS_PV32),
+              -EOPNOTSUPP,
+              "this Xen has an M2P for 32-bit PV domains, the target is built without PV32");
     REFUSE_IF(NULL, !IS_ENABLED(CONFIG_PV32) && target_has(LU_HAS_PV32),
               -EOPNOTSUPP,
               "the target is built with PV32, this Xen is not and has no M2P for it");
