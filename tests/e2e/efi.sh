@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A host that EFI firmware has booted is updated, with memory above 4 GiB: dom0 reads and writes the firmware's variables as
 # before, a guest goes on; then the host restarts by the firmware's own service, and what was written is there.
-# bed: smp=1 firmware=efi mem=5120 updates=2 budget=75 timeout=400
-# bed-long: smp=1 firmware=xen.efi guest=pvh updates=10 timeout=900
-# bed-long: smp=2 firmware=efi mem=5120 iommu=amdvi,vtd updates=10 timeout=900
+# bed: smp=1 firmware=efi mem=5120 updates=2 budget=80 timeout=400 files="docs/carried.md tests/e2e/refusals.txt"
+# bed-long: smp=1 firmware=xen.efi guest=pvh updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
+# bed-long: smp=2 firmware=efi mem=5120 iommu=amdvi,vtd updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
 # qemu: -action reboot=reset
+
+. /bed/refused.sh
 
 VARIABLES=/sys/firmware/efi/efivars
 # With a vendor's GUID of the scenario's own.
@@ -25,6 +27,10 @@ before() {
     make_guest g1 memory=192
     DOMAINS=g1
     check "a guest runs" wait_tick g1 300
+    # The bit of features.def: EFI.
+    breakxen lacks=0x400000 /boot/xen-target /tmp/no-efi
+    CHECKED=/tmp/no-efi
+    provoked target "the host was booted by EFI, the target is built without EFI"
     start_memsum g1
     write_variable 0
 }

@@ -2049,7 +2049,7 @@ static void test_features(void)
         "sched-credit", "sched-credit2", "sched-rtds",  "sched-arinc653", "sched-null",
         "xsm-flask",    "xsm-silo",      "livepatch",   "kexec",          "argo",
         "mem-sharing",  "mem-paging",    "tracebuffer", "xenoprof",       "hypfs",
-        "gdbsx",        "bigmem",
+        "gdbsx",        "bigmem",        "efi",
     };
     unsigned int nr = sizeof(names) / sizeof(names[0]);
 
@@ -2062,6 +2062,7 @@ static void test_features(void)
     CU_ASSERT_PTR_NULL(xenlu_feature_name(31));
     CU_ASSERT_EQUAL(LU_HAS_SHADOW_PAGING, 1 << 3);
     CU_ASSERT_EQUAL(LU_HAS_BIGMEM, 1 << 21);
+    CU_ASSERT_EQUAL(LU_HAS_EFI, 1 << 22);
 }
 
 /* A program that stages by the library is asked what it agrees to lose. */

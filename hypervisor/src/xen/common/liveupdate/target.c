@@ -15,6 +15,7 @@
  * Carried: nothing. These are refusals only.
  */
 
+#include <xen/efi.h>
 #include <xen/errno.h>
 #include <xen/guest_access.h>
 #include <xen/lib.h>
@@ -169,6 +170,10 @@ static int cf_check target_check(struct domain *unused)
                     liveupdate_target_lacks(LU_HAS_BIGMEM),
               -EOPNOTSUPP,
               "the host has memory above 16 TiB, the target is built without BIGMEM");
+    REFUSE_IF(NULL, efi_enabled(EFI_BOOT) &&
+                    liveupdate_target_lacks(LU_HAS_EFI),
+              -EOPNOTSUPP,
+              "the host was booted by EFI, the target is built without EFI");
     /* The target takes over all of the M2P that there is, and makes none of it. */
     REFUSE_IF(NULL, opt_pv32 && liveupdate_target_lacks(LU_HAS_PV32),
               -EOPNOTSUPP,

@@ -84,7 +84,7 @@ static int cf_check efi_check(struct domain *unused)
     return 0;
 }
 
-#ifdef XEN_BUILD_EFI
+#ifdef CONFIG_EFI
 
 /* The pointers are machine addresses moved up, see efi_exit_boot(). */
 static uint64_t firmware_addr(const void *p)
@@ -219,7 +219,7 @@ void __init liveupdate_efi_adopt(void)
     adopt_memory_map(r);
 }
 
-#else /* !XEN_BUILD_EFI: the compiler or linker could not make it */
+#else /* !CONFIG_EFI: the compiler or linker could not make it */
 
 static int cf_check efi_save(struct lu_writer *w, struct domain *unused)
 {
