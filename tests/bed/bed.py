@@ -40,10 +40,11 @@ from qemu import Qemu
 
 BED = TOP / "tests" / "bed"
 KIND = os.environ.get("KIND", "debug")
+XEN = TOP / os.environ.get("XEN_DIR", "build/xen")   # where make has built both
 
 DEFAULTS = {
-    "XEN_FROM": str(BUILD / f"xen/source-{KIND}/xen/xen"),
-    "XEN_TO": str(BUILD / f"xen/target-{KIND}/xen/xen"),
+    "XEN_FROM": str(XEN / f"source-{KIND}/xen/xen"),
+    "XEN_TO": str(XEN / f"target-{KIND}/xen/xen"),
     "XEN_ARGS": "liveupdate=64M",   # added to Xen's command line
     "SMP": "1",                     # physical CPUs
     "MEM": "3072",                  # the host's memory in MiB
