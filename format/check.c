@@ -381,6 +381,10 @@ static enum lu_verdict check_shared_pages(const struct check *c)
         LU_FIXED(r, &area);
         if (area.flags & LU_AREA_VCPU_INFO && !owns(c, r->domid, area.vcpu_info_mfn))
             return bad(c, r, "vcpu_info_mfn");
+        if (area.flags & LU_AREA_RUNSTATE_MFN && !owns(c, r->domid, area.runstate_mfn))
+            return bad(c, r, "runstate_mfn");
+        if (area.flags & LU_AREA_TIME_MFN && !owns(c, r->domid, area.time_mfn))
+            return bad(c, r, "time_mfn");
     }
 
     for_each_record(c, r, LU_REC_PIRQS) {

@@ -98,6 +98,8 @@ static const struct rule rules[] = {
     {"shared_info_mfn", LU_REC_DOMAIN, {{LU_REC_DOMAIN, 1, 0, FIXED, "shared_info_mfn", 0xfff}}},
     {"shared_info_mfn", LU_REC_DOMAIN, {{LU_REC_DOMAIN, 1, 0, FIXED, "shared_info_mfn", 1 << 20}}},
     {"vcpu_info_mfn", LU_REC_AREA, {{LU_REC_AREA, 5, 1, FIXED, "vcpu_info_mfn", 0x810}}},
+    {"runstate_mfn", LU_REC_AREA, {{LU_REC_AREA, 5, 1, FIXED, "runstate_mfn", 0x810}}},
+    {"time_mfn", LU_REC_AREA, {{LU_REC_AREA, 5, 1, FIXED, "time_mfn", 0x810}}},
     {"eoi_map_mfn", LU_REC_PIRQS, {{LU_REC_PIRQS, 1, 0, FIXED, "eoi_map_mfn", 0x810}}},
     {"reference_tsc_mfn",
      LU_REC_VIRIDIAN,

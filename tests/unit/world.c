@@ -460,6 +460,10 @@ static void write_area(struct lu_writer *w, uint16_t domid, uint16_t index)
         a->flags = LU_AREA_VCPU_INFO;
         a->vcpu_info_mfn = WORLD_FRAME(nr_of(domid)) + 30;
         a->vcpu_info_offset = 64 * index;
+        a->flags |= LU_AREA_RUNSTATE_MFN | LU_AREA_TIME_MFN;
+        a->runstate_mfn = a->time_mfn = a->vcpu_info_mfn;
+        a->runstate_offset = 0x800 + 64 * index;
+        a->time_offset = 0xc00 + 64 * index;
     }
     a->runstate = 0xffff888000001000 + 0x40 * index;
     lu_record_end(w);

@@ -9,6 +9,7 @@
 #ifdef __XEN__
 #include <xen/types.h>
 #include <xen/lib.h>
+#include <xen/liveupdate-compat.h>
 #include <xen/string.h>
 #else
 #include <stdbool.h>

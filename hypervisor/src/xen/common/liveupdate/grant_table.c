@@ -177,7 +177,7 @@ static int save_active(struct lu_writer *w, const struct domain *d)
             .mfn = mfn_x(act->mfn),
             .ref = ref,
             .trans_ref = act->trans_gref,
-            .trans_domid = act->trans_domain->domain_id,
+            .trans_domid = liveupdate_grant_src(act),
             .domid = act->domid,
             .start = act->start,
             .length = act->length,
@@ -419,7 +419,7 @@ static int plan_active(struct domain *d, const struct lu_record *r)
         act->start = e.start;
         act->length = e.length;
         act->is_sub_page = e.flags & LU_GRANT_SUB_PAGE;
-        act->trans_domain = td;
+        liveupdate_set_grant_src(act, td);
         act->trans_gref = e.trans_ref;
         act->mfn = _mfn(e.mfn);
         act_set_gfn(act, td == d ? mfn_to_gfn(d, act->mfn) : INVALID_GFN);

@@ -28,11 +28,11 @@ void liveupdate_init_heap(mfn_t mfn, unsigned long nr)
 
     while ( nr )
     {
-        unsigned int nid = phys_to_nid(page_to_maddr(pg));
+        unsigned int nid = page_to_nid(pg);
         bool bad = liveupdate_bad_page(mfn_x(page_to_mfn(pg)));
         unsigned long n = 1;
 
-        while ( n < nr && phys_to_nid(page_to_maddr(pg + n)) == nid &&
+        while ( n < nr && page_to_nid(pg + n) == nid &&
                 liveupdate_bad_page(mfn_x(page_to_mfn(pg + n))) == bad )
             n++;
         /* As init_boot_pages() has it. */

@@ -30,6 +30,7 @@
 
 #include <asm/hvm/domain.h>
 #include <asm/hvm/emulate.h>
+#include <asm/liveupdate-compat.h>
 
 /*
  * Source.
@@ -42,7 +43,7 @@ static bool has_partial_data(const struct vcpu *v)
     unsigned int i;
 
     for ( i = 0; i < hvio->mmio_cache_count; i++ )
-        if ( hvio->mmio_cache[i].size )
+        if ( liveupdate_has_mmio_data(hvio, i) )
             return true;
 
     return false;
@@ -82,7 +83,7 @@ static int cf_check lu_ioreq_quiesce(struct domain *d)
     if ( !is_hvm_domain(d) )
         return 0;
 
-    if ( spin_is_locked(&d->ioreq_server.lock) )
+    if ( rspin_is_locked(&d->ioreq_server.lock) )
         return liveupdate_refuse(d, -EBUSY, "its device models are changing");
 
     FOR_EACH_IOREQ_SERVER(d, id, s)

@@ -386,7 +386,7 @@ static int lu_restore_nodes(struct domain *d, const struct lu_record *r,
         if ( e.mfn >= max_page )
             return liveupdate_refuse(d, -EINVAL, "no node at frame %#"PRIx64,
                                      e.mfn);
-        node_set(phys_to_nid(pfn_to_paddr(e.mfn)), nodes);
+        node_set(mfn_to_nid(_mfn(e.mfn)), nodes);
     }
 
     return domain_set_node_affinity(d, &nodes);

@@ -4,7 +4,8 @@
  *
  * A guest may move each vcpu_info out of shared_info into a page of its own,
  * and may name two areas, by guest virtual address, that Xen writes whenever
- * the vCPU is scheduled: its runstate and a second copy of the time.
+ * the vCPU is scheduled: its runstate and a second copy of the time.  From 4.18
+ * on it may name them by physical address as well, and Xen keeps them mapped.
  *
  * The content of all of them is guest memory and stays as it is.  The target
  * maps vcpu_info again, without what VCPUOP_register_vcpu_info does besides:
@@ -25,14 +26,49 @@
 #include <xen/shared.h>
 
 #include <asm/domain.h>
+#include <asm/liveupdate-compat.h>
+
+#include <compat/vcpu.h>
+
+static void page_ref(const struct guest_area *area)
+{
+    if ( area && area->pg )
+        liveupdate_xen_ref(page_to_mfn(area->pg), 1, 1);
+}
 
 static void cf_check area_refs(struct domain *d)
 {
     const struct vcpu *v;
 
     for_each_vcpu ( d, v )
-        if ( !mfn_eq(v->vcpu_info_mfn, INVALID_MFN) )
-            liveupdate_xen_ref(v->vcpu_info_mfn, 1, 1);
+    {
+        if ( !mfn_eq(liveupdate_info_mfn(v), INVALID_MFN) )
+            liveupdate_xen_ref(liveupdate_info_mfn(v), 1, 1);
+        page_ref(liveupdate_runstate_area(v));
+        page_ref(liveupdate_time_area(v));
+    }
+}
+
+/* Areas that were named by physical address are mapped for as long as they are. */
+static void save_mapped(struct lu_area *rec, const struct vcpu *v)
+{
+    const struct guest_area *area = liveupdate_runstate_area(v);
+
+    if ( area && area->pg )
+    {
+        rec->flags |= LU_AREA_RUNSTATE_MFN |
+                      (liveupdate_runstate_32(v) ? LU_AREA_RUNSTATE_32 : 0);
+        rec->runstate_mfn = mfn_x(page_to_mfn(area->pg));
+        rec->runstate_offset = PAGE_OFFSET(area->map);
+    }
+
+    area = liveupdate_time_area(v);
+    if ( area && area->pg )
+    {
+        rec->flags |= LU_AREA_TIME_MFN;
+        rec->time_mfn = mfn_x(page_to_mfn(area->pg));
+        rec->time_offset = PAGE_OFFSET(area->map);
+    }
 }
 
 static int cf_check area_save(struct lu_writer *w, struct domain *d)
@@ -47,15 +83,16 @@ static int cf_check area_save(struct lu_writer *w, struct domain *d)
         if ( !rec )
             return -ENOSPC;
 
-        if ( !mfn_eq(v->vcpu_info_mfn, INVALID_MFN) )
+        if ( !mfn_eq(liveupdate_info_mfn(v), INVALID_MFN) )
         {
             rec->flags |= LU_AREA_VCPU_INFO;
-            rec->vcpu_info_mfn = mfn_x(v->vcpu_info_mfn);
-            rec->vcpu_info_offset = PAGE_OFFSET(v->vcpu_info);
+            rec->vcpu_info_mfn = mfn_x(liveupdate_info_mfn(v));
+            rec->vcpu_info_offset = PAGE_OFFSET(liveupdate_info_map(v));
         }
 
         rec->runstate = (unsigned long)runstate_guest(v).p;
         rec->time = (unsigned long)v->arch.time_info_guest.p;
+        save_mapped(rec, v);
 
         if ( is_pv_vcpu(v) )
             rec->flags |= (v->arch.pv.need_update_runstate_area
@@ -85,10 +122,53 @@ static int map_info(struct vcpu *v, const struct lu_area *rec)
     if ( rc )
         return rc;
 
-    v->vcpu_info = mapping + rec->vcpu_info_offset;
-    v->vcpu_info_mfn = _mfn(rec->vcpu_info_mfn);
+    liveupdate_set_info(v, _mfn(rec->vcpu_info_mfn),
+                        mapping + rec->vcpu_info_offset);
 
     return 0;
+}
+
+static int map_area(struct vcpu *v, struct guest_area *area, uint64_t mfn,
+                    unsigned int offset, unsigned int size)
+{
+    void *mapping;
+    int rc;
+
+    if ( !area )
+        return liveupdate_refuse(v->domain, -EOPNOTSUPP,
+                                 "vCPU %u has its runstate or time at a physical address",
+                                 v->vcpu_id);
+    if ( offset > PAGE_SIZE - size || (offset & (alignof(uint32_t) - 1)) )
+        return liveupdate_refuse(v->domain, -EINVAL,
+                                 "runstate or time at offset %#x", offset);
+
+    rc = liveupdate_map_page(v->domain, mfn, "an area of runstate or time",
+                             &mapping);
+    if ( !rc )
+    {
+        area->pg = mfn_to_page(_mfn(mfn));
+        area->map = mapping + offset;
+    }
+
+    return rc;
+}
+
+static int map_areas(struct vcpu *v, const struct lu_area *rec)
+{
+    int rc = 0;
+
+    if ( rec->flags & LU_AREA_RUNSTATE_MFN )
+        rc = map_area(v, liveupdate_runstate_area(v), rec->runstate_mfn,
+                      rec->runstate_offset,
+                      rec->flags & LU_AREA_RUNSTATE_32
+                      ? sizeof(struct compat_vcpu_runstate_info)
+                      : sizeof(struct vcpu_runstate_info));
+    if ( !rc && (rec->flags & LU_AREA_TIME_MFN) )
+        rc = map_area(v, liveupdate_time_area(v), rec->time_mfn,
+                      rec->time_offset, sizeof(struct vcpu_time_info));
+    liveupdate_set_runstate_32(v, rec->flags & LU_AREA_RUNSTATE_32);
+
+    return rc;
 }
 
 static int cf_check area_plan(struct domain *d)
@@ -108,7 +188,15 @@ static int cf_check area_plan(struct domain *d)
                                      v->vcpu_id);
         LU_FIXED(r, &rec);
 
+        if ( rec.flags & ~LU_AREA_ALL )
+            return liveupdate_refuse(d, -EOPNOTSUPP,
+                                     "vCPU %u has unknown flags %#x",
+                                     v->vcpu_id, rec.flags & ~LU_AREA_ALL);
+
         if ( (rec.flags & LU_AREA_VCPU_INFO) && (rc = map_info(v, &rec)) )
+            return rc;
+        rc = map_areas(v, &rec);
+        if ( rc )
             return rc;
 
         runstate_guest(v).p = (void *)rec.runstate;

@@ -27,6 +27,7 @@
 #include <xen/pfn.h>
 
 #include <asm/e820.h>
+#include <asm/liveupdate-compat.h>
 #include <asm/liveupdate-efi.h>
 #include <asm/page.h>
 #include <asm/setup.h>
@@ -145,16 +146,12 @@ static bool __init from_kexec(const char *loader)
  */
 void __init liveupdate_early_init(const char *loader)
 {
-    const module_t page = {
-        .mod_start = PFN_DOWN(liveupdate_region.start),
-        .mod_end = PAGE_SIZE,
-    };
     struct lu_handover *h;
 
     if ( !liveupdate_region.start )
         return;
 
-    h = bootstrap_map(&page);
+    h = liveupdate_bootstrap_map(liveupdate_region.start, PAGE_SIZE);
     if ( h && h->magic == LU_HANDOVER_MAGIC && !from_kexec(loader) )
     {
         printk(XENLOG_WARNING
@@ -189,7 +186,7 @@ void __init liveupdate_early_init(const char *loader)
             rsdp_hint = handover.rsdp;
         }
     }
-    bootstrap_map(NULL);
+    liveupdate_bootstrap_unmap();
 }
 
 /* Cold boot: find room below @e that nothing else wants.  Returns the new end. */

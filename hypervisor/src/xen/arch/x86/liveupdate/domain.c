@@ -38,6 +38,7 @@
 #include <asm/e820.h>
 #include <asm/hvm/hvm.h>
 #include <asm/hvm/vpt.h>
+#include <asm/liveupdate-compat.h>
 #include <asm/time.h>
 
 #include <public/domctl.h>
@@ -162,6 +163,7 @@ static int save_settings(struct lu_writer *w, struct domain *d)
     rec->pci_cf8 = d->arch.pci_cf8;
     rec->cmos_index = d->arch.cmos_idx;
     rec->x87_fip_width = d->arch.x87_fip_width;
+    rec->unique_id = liveupdate_unique_id(d);
 
     lu_record_end(w);
 
@@ -229,6 +231,8 @@ static int save_pit(struct lu_writer *w, const struct domain *d)
             .mode = c->mode,
             .bcd = c->bcd,
             .gate = c->gate,
+            .stop_time = liveupdate_pit_stop_time(pit, i),
+            .stopped = liveupdate_pit_stopped(pit, i),
         };
     }
 
@@ -249,7 +253,7 @@ static int cf_check domain_save(struct lu_writer *w, struct domain *d)
  */
 static int restore_tsc(struct domain *d, const struct lu_domain *rec)
 {
-    int rc = tsc_set_info(d, TSC_MODE_ALWAYS_EMULATE, 0, rec->tsc_khz,
+    int rc = tsc_set_info(d, XEN_CPUID_TSC_MODE_ALWAYS_EMULATE, 0, rec->tsc_khz,
                           rec->tsc_incarnation - 1);
 
     if ( rc )
@@ -342,6 +346,7 @@ int liveupdate_restore_pit(struct domain *d)
                                      i, e.count);
 
         pit->count_load_time[i] = e.load_time;
+        liveupdate_set_pit_stop(pit, i, e.stop_time ?: e.load_time, e.stopped);
         *c = (struct hvm_hw_pit_channel){
             .count = e.count,
             .latched_count = e.latched_count,
@@ -388,6 +393,7 @@ static int restore_settings(struct domain *d, const struct lu_domain *rec)
     d->arch.cmos_idx = rec->cmos_index;
     d->arch.x87_fip_width = rec->x87_fip_width;
     d->arch.auto_unmask = rec->flags & LU_DOMAIN_AUTO_UNMASK;
+    liveupdate_set_unique_id(d, rec->unique_id);
 
     return 0;
 }

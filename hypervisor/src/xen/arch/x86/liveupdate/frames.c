@@ -30,6 +30,7 @@
 #include <xen/sort.h>
 #include <xen/xmalloc.h>
 
+#include <asm/liveupdate-compat.h>
 #include <asm/page.h>
 
 /*

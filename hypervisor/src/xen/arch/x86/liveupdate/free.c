@@ -391,7 +391,7 @@ void __init liveupdate_start_node_heaps(void)
 
         for ( ; !class && run.mfn < end; run.mfn += run.nr )
         {
-            node = phys_to_nid(pfn_to_paddr(run.mfn));
+            node = mfn_to_nid(_mfn(run.mfn));
             run.nr = min(end, node_end_pfn(node)) - run.mfn;
             if ( liveupdate_has_heap(node) )
                 continue;

@@ -11,6 +11,7 @@
 
 #include <xen/liveupdate.h>
 
+#include <asm/liveupdate-compat.h>
 #include <asm/paging.h>
 #include <asm/xstate.h>
 
@@ -144,10 +145,14 @@ int liveupdate_hvm_load(struct domain *d, const void *data, uint32_t len,
 
         if ( desc->typecode >= first && desc->typecode <= last )
         {
-            int rc = desc->typecode == HVM_SAVE_CODE(CPU)
+            hvm_domain_context_t checked = h;
+            int rc = liveupdate_hvm_check(&hvm_sr_handlers[desc->typecode], d,
+                                          &checked);
+
+            if ( !rc )
+                rc = desc->typecode == HVM_SAVE_CODE(CPU)
                      ? lu_load_cpu(d, &h)
                      : hvm_sr_handlers[desc->typecode].load(d, &h);
-
             if ( rc || h.cur != next )
                 return liveupdate_refuse(d, rc ?: -EINVAL,
                                          "HVM state %s/%u is not accepted",

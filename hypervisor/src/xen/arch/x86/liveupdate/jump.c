@@ -28,6 +28,7 @@
 
 #include <asm/apic.h>
 #include <asm/hvm/support.h>
+#include <asm/liveupdate-compat.h>
 #include <asm/liveupdate-efi.h>
 #include <asm/liveupdate-irq.h>
 #include <asm/msr.h>
@@ -75,7 +76,7 @@ static void mask_nmis(void)
             continue;
 
         lvt = apic_read(lvts[i].reg);
-        if ( (lvt & APIC_MODE_MASK) == APIC_DM_NMI )
+        if ( (lvt & APIC_DM_MASK) == APIC_DM_NMI )
             apic_write(lvts[i].reg, lvt | APIC_LVT_MASKED);
     }
 }
@@ -100,7 +101,7 @@ static void stop_mce_interrupts(void)
 
     for ( i = 0; cpu_has_apic && i < ARRAY_SIZE(lvts); i++ )
         if ( get_maxlvt() >= lvts[i].index &&
-             (apic_read(lvts[i].reg) & APIC_MODE_MASK) == APIC_DM_FIXED )
+             (apic_read(lvts[i].reg) & APIC_DM_MASK) == APIC_DM_FIXED )
             apic_write(lvts[i].reg, APIC_LVT_MASKED);
 
     if ( !boot_cpu_has(X86_FEATURE_MCA) ||

@@ -12,6 +12,8 @@
  * enabled in it, is the domain's, and not touched.
  */
 
+#include <asm/liveupdate-compat.h>
+
 const char *liveupdate_msi_describe(const struct domain *d,
                                     const struct irq_desc *desc,
                                     struct lu_pirqs_entry *e)
@@ -51,10 +53,7 @@ const char *liveupdate_msi_describe(const struct domain *d,
 /* See msi_capability_init(). */
 static int adopt_msi(struct pci_dev *pdev, struct msi_desc *msi)
 {
-    unsigned int pos = pci_find_cap_offset(pdev->seg, pdev->bus,
-                                           PCI_SLOT(pdev->devfn),
-                                           PCI_FUNC(pdev->devfn),
-                                           PCI_CAP_ID_MSI);
+    unsigned int pos = liveupdate_find_cap(pdev, PCI_CAP_ID_MSI);
     uint16_t control;
 
     if ( !pos )
@@ -77,10 +76,7 @@ static int adopt_msix(struct pci_dev *pdev, struct msi_desc *msi,
                       unsigned int entry)
 {
     struct arch_msix *msix = pdev->msix;
-    unsigned int pos = pci_find_cap_offset(pdev->seg, pdev->bus,
-                                           PCI_SLOT(pdev->devfn),
-                                           PCI_FUNC(pdev->devfn),
-                                           PCI_CAP_ID_MSIX);
+    unsigned int pos = liveupdate_find_cap(pdev, PCI_CAP_ID_MSIX);
     paddr_t table, addr;
     int idx;
 

@@ -31,6 +31,7 @@
 
 #include <asm/altp2m.h>
 #include <asm/apicdef.h>
+#include <asm/liveupdate-compat.h>
 #include <asm/p2m.h>
 #include <asm/paging.h>
 
@@ -57,8 +58,8 @@ const struct page_info *liveupdate_apic_page(const struct domain *d)
 /* Frames of the pool of @d, in use or not. */
 unsigned long liveupdate_p2m_pool(const struct domain *d)
 {
-    return is_hvm_domain(d) ? d->arch.paging.hap.total_pages +
-                              d->arch.paging.hap.p2m_pages : 0;
+    return is_hvm_domain(d) ? liveupdate_pool(d)->total_pages +
+                              liveupdate_pool(d)->p2m_pages : 0;
 }
 
 struct kind {

@@ -34,6 +34,7 @@
 #include <xen/sched.h>
 
 #include <asm/io_apic.h>
+#include <asm/liveupdate-compat.h>
 #include <asm/liveupdate-irq.h>
 #include <asm/msi.h>
 #include <asm/mm.h>
@@ -139,8 +140,11 @@ static bool has_sriov_sizes(const struct pci_dev *pdev)
 {
     unsigned int i;
 
-    for ( i = 0; i < ARRAY_SIZE(pdev->vf_rlen); i++ )
-        if ( pdev->vf_rlen[i] )
+    if ( !liveupdate_has_vf_rlen(pdev) )
+        return false;
+
+    for ( i = 0; i < ARRAY_SIZE(pdev->LIVEUPDATE_VF_RLEN); i++ )
+        if ( pdev->LIVEUPDATE_VF_RLEN[i] )
             return true;
 
     return false;
@@ -237,9 +241,9 @@ static int cf_check save_sriov(struct lu_writer *w, const struct pci_dev *pdev)
     if ( !e )
         return -ENOSPC;
 
-    BUILD_BUG_ON(sizeof(e->bar_size) != sizeof(pdev->vf_rlen));
+    BUILD_BUG_ON(sizeof(e->bar_size) != sizeof(pdev->LIVEUPDATE_VF_RLEN));
     e->sbdf = pdev->sbdf.sbdf;
-    memcpy(e->bar_size, pdev->vf_rlen, sizeof(e->bar_size));
+    memcpy(e->bar_size, pdev->LIVEUPDATE_VF_RLEN, sizeof(e->bar_size));
 
     return 0;
 }
@@ -477,8 +481,12 @@ static int cf_check plan_sriov(const struct lu_record *r, unsigned int i)
     pdev = find_device(e.sbdf);
     if ( !pdev )
         return -ENODEV;
+    if ( !liveupdate_has_vf_rlen(pdev) )
+        return liveupdate_refuse(NULL, -EINVAL,
+                                 "device %pp is a virtual function with virtual functions",
+                                 &pdev->sbdf);
 
-    memcpy(pdev->vf_rlen, e.bar_size, sizeof(pdev->vf_rlen));
+    memcpy(pdev->LIVEUPDATE_VF_RLEN, e.bar_size, sizeof(pdev->LIVEUPDATE_VF_RLEN));
 
     return 0;
 }

@@ -31,9 +31,8 @@
 #include <xen/xmalloc.h>
 
 #include <asm/apic.h>
+#include <asm/liveupdate-compat.h>
 #include <asm/liveupdate-irq.h>
-#include <asm/mach-generic/mach_apic.h>
-#include <irq_vectors.h>
 
 /* A stream that claims more interrupts than this is not believed. */
 #define MAX_SOURCE_IRQS (1u << 20)
@@ -153,7 +152,7 @@ void liveupdate_pending_steer(void)
 {
     ASSERT(!local_irq_is_enabled());
 
-    fixup_irqs(cpumask_of(smp_processor_id()), false);
+    liveupdate_move_irqs(cpumask_of(smp_processor_id()));
     fill_vectors();
 }
 

@@ -42,6 +42,7 @@
 #include <xen/xmalloc.h>
 
 #include <asm/domain.h>
+#include <asm/liveupdate-compat.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/pv/mm.h>
@@ -150,7 +151,7 @@ static void save_pv(struct lu_vcpu *rec, const struct vcpu *v)
     rec->syscall32_rip = pv->syscall32_callback_eip;
     rec->sysenter_rip = pv->sysenter_callback_eip;
     rec->iobmp = (unsigned long)pv->iobmp.p;
-    rec->iobmp_limit = pv->iobmp_limit;
+    rec->iobmp_limit = pv->iobmp_nr;
     rec->dr7_emulated = pv->dr7_emul;
 }
 
@@ -226,7 +227,7 @@ static int save_xstate(struct lu_writer *w, struct vcpu *v)
     rec->xcr0 = v->arch.xcr0;
     rec->xcr0_accum = v->arch.xcr0_accum;
 
-    size = xstate_ctxt_size(v->arch.xcr0_accum);
+    size = xstate_uncompressed_size(v->arch.xcr0_accum);
     area = lu_record_entries(w, size);
     if ( !area )
         return -ENOSPC;
@@ -427,7 +428,7 @@ static void restore_pv(struct vcpu *v, const struct lu_vcpu *rec)
     pv->sysenter_callback_cs = rec->sysenter_cs;
     pv->sysenter_disables_events = rec->flags & LU_VCPU_SYSENTER_MASKS;
     pv->iobmp.p = (void *)rec->iobmp;
-    pv->iobmp_limit = rec->iobmp_limit;
+    pv->iobmp_nr = rec->iobmp_limit;
 }
 
 static int restore_registers(struct vcpu *v)
@@ -524,7 +525,7 @@ static int restore_xstate(struct vcpu *v)
     if ( r->nr >= XSTATE_AREA_MIN_SIZE )
         rc = validate_xstate(v->domain, rec.xcr0,
                              rec.xcr0_accum | XSTATE_FP_SSE, &area->xsave_hdr);
-    if ( !rc && r->nr != xstate_ctxt_size(rec.xcr0_accum) )
+    if ( !rc && r->nr != xstate_uncompressed_size(rec.xcr0_accum) )
         rc = -EINVAL;
     if ( rc )
         return liveupdate_refuse(v->domain, rc,

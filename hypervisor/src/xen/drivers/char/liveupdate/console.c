@@ -83,7 +83,7 @@ static bool drain_chunk(void)
     char buf[DRAIN_CHUNK];
     unsigned int len;
 
-    ASSERT(spin_is_locked(&console_lock));
+    ASSERT(rspin_is_locked(&console_lock));
 
     /* Overtaken: the rest is lost here, as it is in the ring. */
     if ( conringp - held_from > conring_size )
@@ -105,9 +105,9 @@ static void cf_check drain(void *unused)
     {
         bool more;
 
-        spin_lock_irq(&console_lock);
+        nrspin_lock_irq(&console_lock);
         more = held && draining && drain_chunk();
-        spin_unlock_irq(&console_lock);
+        nrspin_unlock_irq(&console_lock);
 
         if ( !more )
             return;

@@ -20,6 +20,7 @@
  * heap once the domains run again.
  */
 
+#include <asm/liveupdate-compat.h>
 #include <asm/liveupdate-iommu.h>
 
 /* Far longer than a unit takes to finish what it is at. */
@@ -234,7 +235,7 @@ static int cf_check amd_check_units(void)
 
 static int cf_check amd_check_domain(const struct domain *d)
 {
-    if ( dom_iommu(d)->arch.amd.g_iommu )
+    if ( liveupdate_has_guest_iommu(d) )
         return liveupdate_refuse(d, -EOPNOTSUPP, "has an emulated IOMMU");
 
     return 0;
