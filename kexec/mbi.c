@@ -132,7 +132,7 @@ static uint32_t low_memory(const struct lu_boot_info *info)
     return end;
 }
 
-/* Sizes in KiB of RAM at 0 and at 1 MiB. */
+/* In KiB: the end of what Xen's trampoline may have, and the size of RAM at 1 MiB. */
 static void put_meminfo(struct writer *w, const struct lu_boot_info *info)
 {
     uint64_t upper = 0;

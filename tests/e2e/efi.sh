@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A host that EFI firmware has booted is updated, with memory above 4 GiB: dom0 reads and writes the firmware's variables as
-# before, a guest goes on; then the host restarts by the firmware's own service, and what was written is there.
+# before, a guest goes on; then the host restarts, and what was written is there.
 # bed: smp=1 firmware=efi mem=5120 updates=2 budget=80 timeout=400 files="docs/carried.md tests/e2e/refusals.txt"
 # bed-long: smp=1 firmware=xen.efi guest=pvh updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
 # bed-long: smp=2 firmware=efi mem=5120 iommu=amdvi,vtd updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
@@ -24,6 +24,7 @@ before() {
     variables >/run/bed/variables.0
     check "there are some" test -s /run/bed/variables.0
     firmware >/run/bed/firmware.0
+    check "Xen tells of the firmware and its memory map" has_words 'vendor EDK II' 'runtime services' 'type 5,' 'type 6,' 'type 7,'
     make_guest g1 memory=192
     DOMAINS=g1
     check "a guest runs" wait_tick g1 300
@@ -61,6 +62,11 @@ after() {
     # The scenario begins once more.
     reboot -f
     sleep 60
+}
+
+has_words() {
+    local word
+    for word; do grep -q "$word" /run/bed/firmware.0 || { echo "no $word"; return 1; }; done
 }
 
 # All variables but ours, with what they say.

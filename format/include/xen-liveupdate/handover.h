@@ -35,7 +35,7 @@ struct lu_handover {
     uint64_t magic;
     uint16_t format; /* LU_FORMAT_VERSION of the stream */
     uint16_t nr_extents;
-    uint32_t crc;          /* CRC-32C of this structure, this field as 0 */
+    uint32_t crc;          /* CRC-32C of the page, this field as 0 */
     uint64_t stream_len;   /* bytes; fills the extents in order */
     uint32_t stream_crc;   /* header_crc of the stream: ties the two together */
     uint32_t generation;   /* of the target: updates since the host booted */

@@ -15,6 +15,9 @@ static xencall_handle *call;
 static struct xen_platform_op *op;
 static uint16_t *vendor; /* UCS-2 */
 #define VENDOR_SIZE 256
+/* Where the looking for memory ends; how it goes through what is none. */
+#define END       (6ULL << 30)
+#define HOLE_STEP 0x10000
 
 /* One question of XENPF_firmware_info; what else it takes is in @op already. */
 static bool ask(uint32_t index)
@@ -51,16 +54,18 @@ static int tell(void)
         printf(", revision %#x\n", info->vendor.revision);
     }
 
-    /* Each range says where the next one may begin. */
-    for (int nr = 0; nr < 1000; nr++) {
+    /* The range that an address is in, to its end; between ranges there are holes. */
+    while (addr < END) {
         info->mem.addr = addr;
-        info->mem.size = 0;
-        if (!ask(XEN_FW_EFI_MEM_INFO) || !info->mem.size)
-            break;
-        printf("memory %#llx + %#llx: type %u, attributes %#llx\n",
-               (unsigned long long)info->mem.addr, (unsigned long long)info->mem.size,
-               info->mem.type, (unsigned long long)info->mem.attr);
-        addr = info->mem.addr + info->mem.size;
+        info->mem.size = UINT64_MAX;
+        if (ask(XEN_FW_EFI_MEM_INFO) && info->mem.addr + info->mem.size > addr) {
+            printf("memory %#llx + %#llx: type %u, attributes %#llx\n",
+                   (unsigned long long)info->mem.addr, (unsigned long long)info->mem.size,
+                   info->mem.type, (unsigned long long)info->mem.attr);
+            addr = info->mem.addr + info->mem.size;
+        } else {
+            addr += HOLE_STEP - addr % HOLE_STEP;
+        }
     }
     return 0;
 }

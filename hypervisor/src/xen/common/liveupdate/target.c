@@ -123,6 +123,12 @@ bool liveupdate_target_lacks(uint32_t feature)
     return (has & LU_HAS_KNOWN) && !(has & feature);
 }
 
+/* Is there one to ask about? */
+static bool is_target(void)
+{
+    return liveupdate_asked_features || kexec_liveupdate_image();
+}
+
 static bool target_has(uint32_t feature)
 {
     uint32_t has = target_features();
@@ -170,8 +176,9 @@ static int cf_check target_check(struct domain *unused)
                     liveupdate_target_lacks(LU_HAS_BIGMEM),
               -EOPNOTSUPP,
               "the host has memory above 16 TiB, the target is built without BIGMEM");
-    REFUSE_IF(NULL, efi_enabled(EFI_BOOT) &&
-                    liveupdate_target_lacks(LU_HAS_EFI),
+    /* One that does not say what it is built with is older than EFI here. */
+    REFUSE_IF(NULL, efi_enabled(EFI_BOOT) && is_target() &&
+                    !(target_features() & LU_HAS_EFI),
               -EOPNOTSUPP,
               "the host was booted by EFI, the target is built without EFI");
     /* The target takes over all of the M2P that there is, and makes none of it. */

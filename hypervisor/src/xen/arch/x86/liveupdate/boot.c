@@ -121,14 +121,15 @@ static void __init mark_busy(paddr_t s, paddr_t e)
     }
 }
 
-static uint32_t __init handover_crc(struct lu_handover *h)
+/* Of the whole page: what a later source adds to the structure counts as well. */
+static uint32_t __init handover_crc(struct lu_handover *page)
 {
-    uint32_t crc = h->crc;
+    uint32_t crc = page->crc;
     uint32_t sum;
 
-    h->crc = 0;
-    sum = lu_crc32c(0, h, sizeof(*h));
-    h->crc = crc;
+    page->crc = 0;
+    sum = lu_crc32c(0, page, PAGE_SIZE);
+    page->crc = crc;
 
     return sum;
 }
@@ -161,13 +162,15 @@ void __init liveupdate_early_init(const char *loader)
     }
     else if ( h && h->magic == LU_HANDOVER_MAGIC )
     {
+        bool intact = handover_crc(h) == h->crc;
+
         handover = *h;
         /* Not to be mistaken for news by an ordinary boot later on. */
         h->magic = 0;
 
         liveupdate_boot = liveupdate_restoring = true;
 
-        if ( handover_crc(&handover) != handover.crc )
+        if ( !intact )
             handover_error = "the handover page is corrupt";
         else if ( handover.format < LU_FORMAT_OLDEST ||
                   handover.format > LU_FORMAT_VERSION )

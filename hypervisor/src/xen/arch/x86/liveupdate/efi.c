@@ -4,10 +4,11 @@
  *
  * No firmware starts a target: it enters Xen as a multiboot2 loader does on a
  * host with a BIOS.  What efi_multiboot2() or efi_start() would have asked the
- * boot services, which are gone, the stream tells instead, before anything uses
- * it but the ACPI root pointer, which is in the handover page: on hosts with
- * memory above 4 GiB ACPI's tables are looked at before the stream can be read.
- * From efi_init_memory() on nothing is different, and no firmware is called.
+ * boot services, which are gone, the stream tells instead, as soon as it can be
+ * read.  What a boot asks before, it asks as on a host with a BIOS: so the ACPI
+ * root pointer is in the handover page (with memory above 4 GiB ACPI's tables are
+ * looked at early), and DMI's table is not looked for (init_e820()).  From
+ * efi_init_memory() on nothing is different, and no firmware is called.
  *
  * Runtime services are called by their machine addresses, in page tables of
  * Xen's own that map these 1:1 (efi_rs_enter()); their memory, tables and the

@@ -344,7 +344,7 @@ void noreturn liveupdate_jump(struct kexec_image *image,
     hvm_cpu_down();
 
     h->jump_start = NOW();
-    h->crc = lu_crc32c(0, h, sizeof(*h));
+    h->crc = lu_crc32c(0, h, PAGE_SIZE);
 
     jump_image = image;
     if ( cpu_has_apic )

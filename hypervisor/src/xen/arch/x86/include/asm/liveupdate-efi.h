@@ -3,7 +3,7 @@
 #ifndef __ASM_X86_LIVEUPDATE_EFI_H__
 #define __ASM_X86_LIVEUPDATE_EFI_H__
 
-#include <xen/types.h>
+#include <xen/liveupdate.h>
 
 /*
  * efi_init_memory(): a live-update boot is told the revision of the table of boot
