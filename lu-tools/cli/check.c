@@ -52,8 +52,13 @@ static int check_tools(struct cli *c, const struct xenlu_status *s, const struct
         found              ? path
         : strcmp(old, new) ? "none"
                            : "those that are in use");
-    if (found || !strcmp(old, new))
+    if (!strcmp(old, new) || (c->without & XENLU_WITHOUT_TOOLS))
         return EXIT_DONE;
+    if (found)
+        return complain_text(c, EXIT_REFUSED, "other-release",
+                             "say --without tools if no tool is needed any more",
+                             "the target is Xen %s: what runs of the tools of %s would not go on",
+                             new, old);
 
     return complain_text(c, EXIT_REFUSED, "no-tools", "install the tools of that release first",
                          "the target is Xen %s, whose tools are not installed", new);

@@ -198,9 +198,12 @@ static int parse_features(struct cli *c, const char *text)
         for (i = 0; (name = xenlu_feature_name(i)); i++)
             if (strlen(name) == n && !strncmp(name, text, n))
                 break;
-        if (!name)
+        if (name)
+            c->without |= 1u << i;
+        else if (n == strlen("tools") && !strncmp(text, "tools", n))
+            c->without |= XENLU_WITHOUT_TOOLS;
+        else
             return complain_usage(c, "%.*s: not a feature of a Xen", (int)n, text);
-        c->without |= 1u << i;
         text += n + (text[n] == ',');
     }
 

@@ -189,6 +189,8 @@ enum xenlu_code xenlu_get_status(struct xenlu *lu, struct xenlu_status *status, 
  * this one is set.  Without it, it is not known (an older Xen does not say).
  */
 #define XENLU_FEATURES_KNOWN (1u << 31)
+/* For xenlu_set_without() alone: the target may be of another release, under which the tools that run do not go on. */
+#define XENLU_WITHOUT_TOOLS (1u << 30)
 
 /*
  * "shadow-paging" and the like, which never changes; what there is no more without it, in words.  NULL: this
@@ -274,7 +276,8 @@ enum xenlu_code xenlu_check_target(struct xenlu *lu, const char *path, const cha
  * The same, and loads it.  Has no effect on domains and replaces what was staged
  * before; after an error what was staged before still is.  Also XENLU_BUSY, XENLU_JOURNAL,
  * XENLU_INVENTORY; XENLU_REFUSED if it lacks what a domain needs now, XENLU_FEATURES_LOST if
- * it lacks anything else that the running Xen has and that was not agreed to by xenlu_set_without().
+ * it lacks anything else that the running Xen has and that was not agreed to by xenlu_set_without(),
+ * or is of another release.
  */
 enum xenlu_code xenlu_stage(struct xenlu *lu, const char *path, const char *append,
                             struct xenlu_target *target, size_t size, struct xenlu_error *err);

@@ -109,12 +109,44 @@ static enum xenlu_code refuse_needed(struct xenlu *lu, const struct xenlu_target
     return code;
 }
 
+/* Are both of the release of @a, "4.17" of "4.17.5-lu"? */
+static bool same_release(const char *a, const char *b)
+{
+    size_t n = strcspn(a, ".");
+
+    if (a[n])
+        n += 1 + strspn(a + n + 1, "0123456789");
+
+    return !strncmp(a, b, n) && (b[n] < '0' || b[n] > '9');
+}
+
+/* xl, xenstored and xenconsoled speak an interface that each release of Xen changes; nothing takes them along. */
+static enum xenlu_code target_accept_release(struct xenlu *lu, const struct xenlu_target *t,
+                                             struct xenlu_error *err)
+{
+    char version[64], changeset[64];
+    struct lu_kexec_why why;
+
+    if (lu->without & XENLU_WITHOUT_TOOLS)
+        return XENLU_OK;
+    if (lu_xen_version(lu->xen, version, changeset, &why))
+        return xenlu_fail_kexec(err, &why);
+    if (same_release(version, t->version))
+        return XENLU_OK;
+
+    return xenlu_fail(err, XENLU_FEATURES_LOST, 0,
+                      "say --without tools if no tool is needed any more",
+                      "the target is Xen %.40s, another release than %.40s: xl, xenstored and the "
+                      "guests' consoles would not go on",
+                      t->version, version);
+}
+
 enum xenlu_code target_accept(struct xenlu *lu, const struct xenlu_target *t,
                               struct xenlu_error *err)
 {
-    enum xenlu_code code = XENLU_OK;
+    enum xenlu_code code = target_accept_release(lu, t, err);
 
-    if (t->features & XENLU_FEATURES_KNOWN)
+    if (!code && (t->features & XENLU_FEATURES_KNOWN))
         code = refuse_needed(lu, t, err);
 
     return code ? code : target_accept_loss(lu, t, err);

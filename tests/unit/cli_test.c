@@ -496,6 +496,19 @@ static void check_target(void)
     CU_ASSERT_TRUE(says("target: 4.99.1-?[2J?? (none), other\n"));
     CU_ASSERT_TRUE(complains("the target is Xen 4.99, whose tools are not installed"));
     CU_ASSERT_TRUE(says("tools for 4.99: none\n"));
+    CU_ASSERT_EQUAL(CALL("check", "other", "--without", "tools"), 0);
+
+    /* Nothing takes xenstored along. */
+    fake.query.staged = 0;
+    CU_ASSERT_EQUAL(CALL("-j", "stage", "other"), 3);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "features-lost");
+    CU_ASSERT_TRUE(strstr(text_at("error.message"), "another release than 4.17.5-old") != NULL);
+    CU_ASSERT_EQUAL(fake.loads, 0);
+    CU_ASSERT_EQUAL(CALL("stage", "other", "--without", "tools"), 0);
+    CU_ASSERT_EQUAL(fake.loads, 1);
+    strcpy(image_note(&image)->version, "4.1.5");
+    write_file("other", &image, sizeof(image));
+    CU_ASSERT_EQUAL(CALL("stage", "other"), 3);
 }
 
 /* ---- staging ---- */
