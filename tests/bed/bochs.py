@@ -9,8 +9,8 @@ from pathlib import Path
 from bootdisk import HEADS, SECTORS_PER_TRACK, make_boot_disk
 from emulator import BUILD, TOP, Emulator, Refused
 
-FIRMWARE = "/usr/share/bochs/BIOS-bochs-latest"
-VIDEO_FIRMWARE = "/usr/share/vgabios/vgabios.bin"
+BIOS = "/usr/share/bochs/BIOS-bochs-latest"
+VIDEO_BIOS = "/usr/share/vgabios/vgabios.bin"
 MOST_MEMORY = 2048      # MiB
 # So many instructions are a second of emulated time, whatever the machine's speed.
 INSTRUCTIONS_PER_SECOND = 100_000_000
@@ -23,8 +23,8 @@ config_interface: textconfig
 display_library: nogui
 cpu: model={CPU}, count={SMP}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest={MEM}, host={MEM}
-romimage: file={FIRMWARE}
-vgaromimage: file={VIDEO_FIRMWARE}
+romimage: file={BIOS}
+vgaromimage: file={VIDEO_BIOS}
 pci: enabled=1, chipset=i440fx
 clock: sync=none, time0={BOOT_TIME}, rtc_sync=1
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
@@ -73,7 +73,7 @@ class Bochs(Emulator):
 
     @classmethod
     def missing(cls, settings):
-        for what in (cls.program(settings), FIRMWARE, VIDEO_FIRMWARE):
+        for what in (cls.program(settings), BIOS, VIDEO_BIOS):
             if not shutil.which(what) and not Path(what).is_file():
                 return f"there is no Bochs here: no {os.path.relpath(what, TOP) if what.startswith(str(TOP)) else what}"
         return None

@@ -153,6 +153,16 @@ class Repeats(unittest.TestCase):
         self.assertIsNone(self.flake(["g1 ticks", self.PANIC], self.FAULT, GUEST="pvh"))
 
 
+class Bochs(unittest.TestCase):
+    """Its configuration is filled in with the run's settings and with the driver's own names."""
+
+    def test_names(self):
+        bed, bochs = sys.modules["bed"], sys.modules["bochs"]
+        self.assertEqual(sorted(bed.DEFAULTS.keys() & vars(bochs).keys()), [])
+        settings = bed.with_defaults({"EMULATOR": "bochs"})
+        self.assertIn(bochs.BIOS, bochs.CONFIGURATION.format(**vars(bochs), **settings, ips=1, disk="", cylinders=1, serial=""))
+
+
 class Mutants(unittest.TestCase):
     """Each deliberate bug can be put into its file, and the run that has to find it is there."""
 
