@@ -8,6 +8,9 @@ TOP = Path(__file__).resolve().parents[2]
 BUILD = TOP / "build"
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
+# Linux tests its own code when it boots, and loads certificates of which nobody has use here: a billion instructions.
+QUICK_BOOT = "cryptomgr.notests initcall_blacklist=crypto_kdf108_init initcall_blacklist=load_system_certificate_list"
+
 
 class Refused(Exception):
     """The emulator does not have what a setting asks for."""
@@ -26,6 +29,7 @@ class Emulator:
         self.settings = run.settings
         self.taken = 0
         self.settings["DEBUG_PORT"] = f"{self.DEBUG_PORT:#x}"   # for progs/tohost.c
+        self.settings["QUICK_BOOT"] = QUICK_BOOT
 
     @classmethod
     def missing(cls, settings):
@@ -77,7 +81,7 @@ class Emulator:
                 f"console_timestamps=boot noreboot {s['XEN_ARGS']}")
 
     def linux_args(self):
-        return f"console=hvc0 earlyprintk=xen rdinit=/init quiet {self.settings['DOM0_ARGS']}".strip()
+        return f"console=hvc0 earlyprintk=xen rdinit=/init quiet {QUICK_BOOT} {self.settings['DOM0_ARGS']}".strip()
 
 
 def idlest_cpu():

@@ -207,12 +207,12 @@ make_guest() {
         if [ $type = hvm ]; then
             echo "serial=\"pty\""
             echo "vnc=0"
-            hvm_words "console=$console quiet $args" >/run/bed/$name.words
+            hvm_words "console=$console quiet $QUICK_BOOT $args" >/run/bed/$name.words
             echo "device_model_args_hvm=[$(boot_disk 1 /boot/hvm.disk) $(boot_disk 2 /run/bed/$name.words)"
             echo "    '-global','rtl8139.romfile=','-global','virtio-net-pci.romfile=']"
             [ -z "$emulated" ] || echo "xen_platform_pci=0"
         fi
-        echo "extra=\"console=$console quiet $args\""
+        echo "extra=\"console=$console quiet $QUICK_BOOT $args\""
         [ -z "$extra" ] || echo "$extra"
     } >/run/bed/$name.cfg
     xl create -q ${paused:+-p} /run/bed/$name.cfg || return 1
