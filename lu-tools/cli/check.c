@@ -20,15 +20,6 @@ static bool is_about_target(enum xenlu_code code)
     return (code >= XENLU_TRUNCATED && code <= XENLU_REGION_TOO_SMALL) || code == XENLU_REFUSED;
 }
 
-/* "4.17" of "4.17.5-lu" */
-static void release(char *text, size_t size, const char *version)
-{
-    const char *dot = strchr(version, '.');
-    size_t n = dot ? (size_t)(dot - version) + 1 + strspn(dot + 1, "0123456789") : strlen(version);
-
-    snprintf(text, size, "%.*s", (int)n, version);
-}
-
 /*
  * The tools of another release have to be there before its Xen runs: those of this
  * one could no longer create domains.
@@ -39,8 +30,8 @@ static int check_tools(struct cli *c, const struct xenlu_status *s, const struct
     char old[32], new[32], path[128];
     bool found = false;
 
-    release(old, sizeof(old), s->version);
-    release(new, sizeof(new), t->version);
+    release_of(old, sizeof(old), s->version);
+    release_of(new, sizeof(new), t->version);
     for (size_t i = 0; !found && i < sizeof(places) / sizeof(places[0]); i++) {
         snprintf(path, sizeof(path), places[i], new);
         found = !access(path, X_OK);

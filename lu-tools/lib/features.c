@@ -109,29 +109,29 @@ static enum xenlu_code refuse_needed(struct xenlu *lu, const struct xenlu_target
     return code;
 }
 
-/* Are both of the release of @a, "4.17" of "4.17.5-lu"? */
-static bool same_release(const char *a, const char *b)
+void release_of(char *text, size_t size, const char *version)
 {
-    size_t n = strcspn(a, ".");
+    size_t n = strcspn(version, ".");
 
-    if (a[n])
-        n += 1 + strspn(a + n + 1, "0123456789");
-
-    return !strncmp(a, b, n) && (b[n] < '0' || b[n] > '9');
+    if (version[n])
+        n += 1 + strspn(version + n + 1, "0123456789");
+    snprintf(text, size, "%.*s", (int)n, version);
 }
 
 /* xl, xenstored and xenconsoled speak an interface that each release of Xen changes; nothing takes them along. */
 static enum xenlu_code target_accept_release(struct xenlu *lu, const struct xenlu_target *t,
                                              struct xenlu_error *err)
 {
-    char version[64], changeset[64];
+    char version[64], changeset[64], running[32], target[32];
     struct lu_kexec_why why;
 
     if (lu->without & XENLU_WITHOUT_TOOLS)
         return XENLU_OK;
     if (lu_xen_version(lu->xen, version, changeset, &why))
         return xenlu_fail_kexec(err, &why);
-    if (same_release(version, t->version))
+    release_of(running, sizeof(running), version);
+    release_of(target, sizeof(target), t->version);
+    if (!strcmp(running, target))
         return XENLU_OK;
 
     return xenlu_fail(err, XENLU_FEATURES_LOST, 0,

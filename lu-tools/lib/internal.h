@@ -69,6 +69,8 @@ enum xenlu_code xenlu_take_manifest(struct xenlu *lu, Lu__Manifest **m, struct x
 
 /* What @running has and @target lacks, as far as both say and this library knows it. */
 uint32_t features_lost(uint32_t running, uint32_t target);
+/* "4.17" of "4.17.5-lu" */
+void release_of(char *text, size_t size, const char *version);
 /* The names of all in @set. */
 void features_text(char *text, size_t size, const char *separator, uint32_t set);
 /* May target @t lack what it lacks?  XENLU_FEATURES_LOST. */
