@@ -146,7 +146,7 @@ enum xenlu_code target_accept(struct xenlu *lu, const struct xenlu_target *t,
 {
     enum xenlu_code code = target_accept_release(lu, t, err);
 
-    if (!code && (t->features & XENLU_FEATURES_KNOWN))
+    if (!code)
         code = refuse_needed(lu, t, err);
 
     return code ? code : target_accept_loss(lu, t, err);

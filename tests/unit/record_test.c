@@ -2131,6 +2131,16 @@ static void test_features_lost(void)
     CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_REFUSED);
     CU_ASSERT_STRING_EQUAL(err.message, "the host: for a test");
     CU_ASSERT_EQUAL(fake.loads, 2);
+
+    /* Xen is asked about one that does not say what it is built with, too: a host that EFI has booted refuses it. */
+    image_note(&image)->flags = 0;
+    CU_ASSERT_EQUAL_FATAL(record_replace("xen", 0600, &image, sizeof(image), &why), 0);
+    fake_refuse(XEN_LIVEUPDATE_NO_DOMAIN, EOPNOTSUPP, "target", "for a test");
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_REFUSED);
+    CU_ASSERT_EQUAL(fake.loads, 2);
+    fake.nr_refusals = 0;
+    CU_ASSERT_EQUAL(xenlu_stage(lu, "xen", NULL, NULL, 0, &err), XENLU_OK);
+    CU_ASSERT_EQUAL(fake.loads, 3);
 }
 
 static void test_inventory(void)
