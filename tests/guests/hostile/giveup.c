@@ -77,15 +77,14 @@ static void set_control_block(void)
     require(!rc, "control block: %ld", rc);
 }
 
-#ifdef PV
-static unsigned long map_grants(void)
+static void map_grants(void)
 {
     long rc = map_grant_table(page, 1);
 
     require(!rc, "grant table: %ld", rc);
-    return PTE_MFN(pte_of(page));
 }
 
+#ifdef PV
 static void set_gdt(void)
 {
     xen_pfn_t frame = mfn_of(page);
@@ -152,8 +151,6 @@ static void give_up_shared_info(void)
 
 static void give_up_pv(void)
 {
-    unsigned long frame;
-
     switch ((int)CASE) {
     case GDT: set_gdt(); break;
     case LDT: set_ldt(); break;
@@ -164,8 +161,8 @@ static void give_up_pv(void)
         give_up_page(page);
         break;
     case GRANT_INFO:
-        frame = map_grants();
-        set_info(1, page, frame);
+        map_grants();
+        set_info(1, page, PTE_MFN(pte_of(page)));
         give_up_page(page);
         break;
     }
@@ -183,16 +180,6 @@ static void give_up_shared_info(void)
 {
     give_up_page(shared_info);
     shared_info = (void *)page;
-}
-
-static void map_grants(void)
-{
-    struct xen_add_to_physmap op = {.domid = DOMID_SELF,
-                                    .space = XENMAPSPACE_grant_table,
-                                    .gpfn = gfn_of(page)};
-    long rc = hypercall(memory_op, XENMEM_add_to_physmap, &op);
-
-    require(!rc, "grant table: %ld", rc);
 }
 
 static void remove_page(void *p)

@@ -5,7 +5,7 @@
 #ifdef PV
 #include "../lib/pv.h"
 #else
-#include "../lib/guest.h"
+#include "../lib/pvh.h"
 
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
@@ -153,13 +153,11 @@ static void init_vcpu64(uint64_t cr3)
 
 static void map_far_away(void)
 {
-    struct xen_add_to_physmap op = {.domid = DOMID_SELF,
-                                    .space = XENMAPSPACE_grant_table,
-                                    .gpfn = FAR_GFN | gfn_of(page)};
-    long rc = hypercall(memory_op, XENMEM_add_to_physmap, &op);
+    unsigned long gfn = FAR_GFN | gfn_of(page);
+    long rc = map_grant_frame(0, gfn);
 
     /* Tables for Intel's refuse it. */
-    require(!rc || rc == -XEN_EINVAL, "grant table at gfn %#lx: %ld", op.gpfn, rc);
+    require(!rc || rc == -XEN_EINVAL, "grant table at gfn %#lx: %ld", gfn, rc);
 }
 
 static void go_odd(void)

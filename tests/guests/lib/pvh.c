@@ -37,6 +37,27 @@ unsigned long gfn_of(const volatile void *p)
     return pfn_of(p);
 }
 
+/* --- Grants --- */
+
+long map_grant_frame(unsigned int nr, unsigned long gfn)
+{
+    struct xen_add_to_physmap op = {.domid = DOMID_SELF,
+                                    .space = XENMAPSPACE_grant_table,
+                                    .idx = nr,
+                                    .gpfn = gfn};
+
+    return hypercall(memory_op, XENMEM_add_to_physmap, &op);
+}
+
+long map_grant_table(void *pages, unsigned int nr)
+{
+    long rc = 0;
+
+    for (unsigned int i = 0; !rc && i < nr; i++)
+        rc = map_grant_frame(i, gfn_of((char *)pages + i * PAGE_SIZE));
+    return rc;
+}
+
 /* --- Events --- */
 
 void events_off(void)

@@ -5,4 +5,7 @@
 
 #include "guest.h"
 
+/* Frame @nr of the grant table, at a frame of this guest. */
+long map_grant_frame(unsigned int nr, unsigned long gfn);
+
 #endif

@@ -951,21 +951,9 @@ void on_nmi(void)
 
 static void map_grants(void)
 {
-#ifdef PV
     long rc = map_grant_table(grants, ARRAY_SIZE(grants));
 
     require(!rc, "grant table: %ld", rc);
-#else
-    for (unsigned int i = 0; i < ARRAY_SIZE(grants); i++) {
-        struct xen_add_to_physmap op = {.domid = DOMID_SELF,
-                                        .space = XENMAPSPACE_grant_table,
-                                        .idx = i,
-                                        .gpfn = gfn_of(grants[i])};
-        long rc = hypercall(memory_op, XENMEM_add_to_physmap, &op);
-
-        require(!rc, "grant table: %ld", rc);
-    }
-#endif
 }
 
 void setup(void)
