@@ -75,6 +75,28 @@ for locale in C C.UTF-8; do
     [ "$options" = "loglvl=all liveupdate=64M" ] || fail "GRUB gives Xen the options '$options' ($locale)"
 done
 
+# Packages come and go as Debian's do: the first Xen of ours wants a reboot, and says so once; a purge leaves nothing.
+root=$out/maintainer
+mkdir -p "$root/run" "$root/var/lib/xen/liveupdate" "$root/var/lib/xen/dump" "$root/var/lib/prometheus/node-exporter"
+touch "$root/var/lib/xen/liveupdate/journal.db" "$root/var/lib/prometheus/node-exporter/xen_liveupdate.prom"
+# maintainer FILE WORD...: a maintainer script, with files below $root.
+maintainer() {
+    script=$1
+    shift
+    sed "s, /\(boot\|run\|var\|usr\)\b, $root/\1,g; s,>/run,>$root/run,g" "$top/debian/$script" | PATH=/usr/bin:/bin sh -s -- "$@"
+}
+maintainer xen-hypervisor-4.17-liveupdate.postinst configure 0.1
+[ ! -e "$root/run/reboot-required" ] || fail "an upgrade of the hypervisor wants a reboot"
+maintainer xen-hypervisor-4.17-liveupdate.postinst configure ""
+maintainer xen-hypervisor-4.17-liveupdate.postinst configure ""
+[ -s "$root/run/reboot-required" ] || fail "a new hypervisor does not ask for a reboot"
+[ "$(cat "$root/run/reboot-required.pkgs")" = xen-hypervisor-4.17-liveupdate ] || fail "who wants the reboot is not said once"
+maintainer xen-liveupdate.postrm remove
+[ -e "$root/var/lib/xen/liveupdate/journal.db" ] || fail "the journal goes with the package"
+maintainer xen-liveupdate.postrm purge
+[ "$(find "$root/var" ! -type d)" = "" ] && [ ! -e "$root/var/lib/xen/liveupdate" ] || fail "a purge leaves files"
+[ -d "$root/var/lib/xen/dump" ] || fail "a purge takes what is others'"
+
 # The unit is started in every dom0, after Debian's Xen as well.
 unit=$top/lu-tools/systemd/xen-liveupdate-stage.service
 ! grep -q '^ConditionVirtualization' "$unit" || fail "most dom0s are no virtual machines to systemd"
