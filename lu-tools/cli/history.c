@@ -128,7 +128,6 @@ static int one(struct cli *c, const struct journal *j)
 
 int verb_history(struct cli *c)
 {
-    json_t *list = json_array();
     struct journal j;
     int rc = read_journal(c, &j);
 
@@ -139,9 +138,10 @@ int verb_history(struct cli *c)
              j.skipped);
 
     if (c->nr_args) {
-        json_decref(list);
         rc = one(c, &j);
     } else {
+        json_t *list = json_array();
+
         for (size_t i = 0; i < j.nr_attempts; i++) {
             json_array_append_new(list, json_attempt(&j.attempts[i]));
             print_line(c, &j.attempts[i]);

@@ -1090,7 +1090,9 @@ static void test_hooks(void)
     snprintf(path, sizeof(path), "sed -i 's,#!/bin/sh,#!/nowhere,' %s/on-failure/bad", dir);
     CU_ASSERT_EQUAL_FATAL(system(path), 0);
     CU_ASSERT_EQUAL(run_hooks("on-failure", &facts), 1);
-    CU_ASSERT_TRUE(has_problem("/bad: cannot be run: No such file or directory"));
+    /* Valgrind ends a process whose execve() fails. */
+    if (!getenv("UNDER_VALGRIND"))
+        CU_ASSERT_TRUE(has_problem("/bad: cannot be run: No such file or directory"));
 
     /* A link is as good as the file. */
     remove_hooks();

@@ -60,6 +60,18 @@ $(PB)/report.pb-c.c: $(PB)/manifest.pb-c.c
 $(filter %_test.c.o $(foreach p,record cli faults abi_older abi_newer,$B/obj/$p/lu-tools/%),$(foreach p,record cli faults abi_older abi_newer,$(call objects,$p))): | \
     $(PB)/manifest.pb-c.c $(PB)/report.pb-c.c
 
+# Every verb and the library once more, without the sanitizers and under valgrind: that sees what is not initialised, and what
+# a process that ends by _exit() has lost.
+VALGRIND := valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=99 \
+            --track-origins=yes --num-callers=20
+.PHONY: valgrind
+valgrind:
+	@$(MAKE) --no-print-directory -s B=$B/valgrind SANITIZE= OPT='-O1 -g' $B/valgrind/record $B/valgrind/cli
+	@for p in record cli; do \
+	    UNDER_VALGRIND=1 $(VALGRIND) $B/valgrind/$$p $(FORMAT)/golden $B/valgrind >$B/valgrind/$$p.log 2>&1 && \
+	    ! grep '==[0-9]*== ' $B/valgrind/$$p.log | grep -qv -e execve -e 'EXEC FAILED' || { cat $B/valgrind/$$p.log; exit 1; }; \
+	    sed -n '/Run Summary/,$$p' $B/valgrind/$$p.log; done
+
 # Help, completion, man pages, schemas, pkg-config, header and example against each other.
 .PHONY: tools-check
 tools-check: $B/from_json
