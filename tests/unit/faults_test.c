@@ -541,9 +541,13 @@ static void try_all(enum mode mode)
         while (try_one(mode, nr + 1))
             nr++;
         CU_ASSERT_TRUE(nr > 10);
+        printf("\n    %4u calls: %s", nr, verb->words[0]);
+        for (size_t w = 1; verb->words[w]; w++)
+            printf(" %s", verb->words[w]);
+        printf("%s", verb->attempts ? ", behind an attempt that was cut off" : "");
         total += nr;
     }
-    printf("(%u) ", total);
+    printf("\n    %4u calls, %u of them with another outcome than it should be ", total, wrong);
     CU_ASSERT_EQUAL(wrong, 0);
 }
 
