@@ -21,6 +21,7 @@ console, so that a message of Xen in the middle of a line cannot lose one.
 """
 import argparse
 import collections
+import glob
 import gzip
 import itertools
 import os
@@ -243,8 +244,9 @@ class Run:
             shutil.copy(f, root / ("init" if f.name == "init" else f"bed/{f.name}"))
         shutil.copy(self.scenario, root / "bed/scenario.sh")
         (root / "bed/settings").write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in s.items()))
-        for f in shlex.split(s["FILES"]):
-            shutil.copy(f, root / "bed/files")
+        for pattern in shlex.split(s["FILES"]):
+            for f in glob.glob(pattern) or [pattern]:
+                shutil.copy(f, root / "bed/files")
         for f in (BUILD / "progs").iterdir():
             shutil.copy(f, root / "usr/bin")
         shutil.copytree(BUILD / "guests", root / "boot/guests")
