@@ -447,6 +447,21 @@ static void test_keep(void)
     CU_ASSERT_EQUAL(journal_next_id(&j), 10);
     journal_close(&j);
 
+    /* What is newer, and of the other kind, does not count. */
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, true, &why), 0);
+    for (uint32_t id = 10; id < 15; id++) {
+        Lu__Kind kind = id < 14 ? LU__KIND__REHEARSAL : LU__KIND__UPDATE;
+
+        CU_ASSERT_EQUAL(journal_begin(&j, new_begin(id, kind), &why), 0);
+        CU_ASSERT_EQUAL(journal_end(&j, new_end(id, LU__OUTCOME__DONE), &why), 0);
+    }
+    journal_close(&j);
+    CU_ASSERT_EQUAL_FATAL(journal_open(&j, false, &why), 0);
+    CU_ASSERT_EQUAL_FATAL(j.nr_attempts, 7);
+    CU_ASSERT_EQUAL(j.attempts[1].begin->id, 8);
+    CU_ASSERT_EQUAL(j.attempts[3].begin->id, 11);
+    journal_close(&j);
+
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         setenv("XEN_LIVEUPDATE_KEEP", bad[i], 1);
         CU_ASSERT_EQUAL(journal_open(&j, true, &why), EINVAL);
