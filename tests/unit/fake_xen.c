@@ -3,6 +3,7 @@
  * A Xen for unit tests: see fake_xen.h.
  */
 
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,9 @@ void fake_reset(uint32_t nr)
     memset(fake_xen, 0, sizeof(fake));
     strcpy(fake.version, "4.17.5-old");
     strcpy(fake.next_version, "4.17.6-new");
+    strcpy(fake.build_id, "0123abcd");
+    fake.free_pages = 100000;
+    fake.needed_pages = 30000;
     fake.nr_domains = nr;
     fake.nr_cpus = 2;
     fake.query.caps = XEN_LIVEUPDATE_CAP_REHEARSE | XEN_LIVEUPDATE_CAP_TARGET;
@@ -131,7 +135,7 @@ enum lu_kexec_error lu_xen_build_id(struct lu_xen *xen, char build_id[LU_BUILD_I
     (void)xen;
     if (called(why))
         return LU_KEXEC_HYPERCALL;
-    strcpy(build_id, "0123abcd");
+    strcpy(build_id, fake.build_id);
 
     return LU_KEXEC_OK;
 }
@@ -150,15 +154,21 @@ enum lu_kexec_error lu_xen_memory_map(struct lu_xen *xen, struct lu_memory_range
     return LU_KEXEC_OK;
 }
 
-/* As the note in the image has it. */
-static uint32_t image_features(const struct lu_segment *s)
+/* What the notes in the image say; returns the features. */
+static uint32_t read_image(const struct lu_segment *s)
 {
+    static const Elf32_Nhdr gnu = {sizeof(ELF_NOTE_GNU), 20, NT_GNU_BUILD_ID};
     const uint8_t *name = memmem(s->buf, s->buf_size, LU_NOTE_NAME, sizeof(LU_NOTE_NAME));
+    const uint8_t *id = memmem(s->buf, s->buf_size, &gnu, sizeof(gnu));
     struct lu_note note;
 
     if (!name)
         return 0;
     memcpy(&note, name + ((sizeof(LU_NOTE_NAME) + 3) & ~3u), sizeof(note));
+    snprintf(fake.staged_version, sizeof(fake.staged_version), "%.63s", note.version);
+    if (id)
+        lu_build_id_text(fake.staged_build_id, id + sizeof(gnu) + sizeof(ELF_NOTE_GNU),
+                         gnu.n_descsz);
 
     return note.flags;
 }
@@ -166,11 +176,14 @@ static uint32_t image_features(const struct lu_segment *s)
 enum lu_kexec_error lu_xen_load(struct lu_xen *xen, const struct lu_plan *plan,
                                 struct lu_kexec_why *why)
 {
+    uint32_t features;
+
     (void)xen;
     if (called(why))
         return LU_KEXEC_HYPERCALL;
+    features = read_image(&plan->segment[LU_PLAN_XEN]);
     if (fake.query.caps & XEN_LIVEUPDATE_CAP_TARGET)
-        fake.query.staged_features = image_features(&plan->segment[LU_PLAN_XEN]);
+        fake.query.staged_features = features;
     fake.loads++;
     fake.query.staged = 1;
     if (fake.on_load)
@@ -231,6 +244,9 @@ static void outcome(bool rehearsal)
         strcpy(r->from, fake.version);
         strcpy(fake.version, fake.next_version);
         strcpy(r->to, fake.version);
+        if (fake.staged_build_id[0])
+            strcpy(fake.build_id, fake.staged_build_id);
+        fake.staged_build_id[0] = fake.staged_version[0] = '\0';
         fake.query.features = fake.query.staged_features;
         fake.query.staged = fake.query.staged_features = 0;
         fake.crash_loaded = false;
@@ -370,8 +386,8 @@ static void inventory(struct xen_liveupdate_inventory *i, void *buf)
     i->nr_cpus = fake.nr_cpus;
     i->total_pages = 786432;
     i->boot_ns = fake.boot_ns;
-    i->free_pages = 100000;
-    i->needed_pages = 30000;
+    i->free_pages = fake.free_pages;
+    i->needed_pages = fake.needed_pages;
 }
 
 static int run(struct xen_liveupdate *op, void *buf)

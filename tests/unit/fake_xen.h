@@ -16,6 +16,8 @@
 #include <liveupdate.h>
 #include <xen-liveupdate/handover.h>
 
+#include "lu-kexec.h"
+
 #define FAKE_DOMAINS  200
 #define FAKE_REFUSALS 200
 /* More than what is read at once. */
@@ -37,6 +39,10 @@ enum fake_stage {
 
 struct fake_xen {
     char version[64], next_version[64];
+    char build_id[LU_BUILD_ID_TEXT];
+    uint64_t free_pages, needed_pages;
+    /* Of the image that was loaded last; empty: none was, and an update keeps the build id. */
+    char staged_version[64], staged_build_id[LU_BUILD_ID_TEXT];
     struct xen_liveupdate_query query;
     struct xen_liveupdate_result result;
     struct xen_liveupdate_domain domain[FAKE_DOMAINS];
@@ -60,6 +66,7 @@ struct fake_xen {
     unsigned int asked;                      /* sub-commands since the stage began */
     enum fake_stage stuck;                   /* never leaves it; FAKE_IDLE: goes on */
     bool fails;                              /* what it comes to */
+    bool loses;                              /* for on_stage */
     void (*on_stage)(enum fake_stage stage); /* called at the beginning of each */
 
     /* What was asked for. */

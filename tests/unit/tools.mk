@@ -50,14 +50,23 @@ $B/abi/%/xenliveupdate.h: $(LU)/include/xenliveupdate.h abi.awk
 $B/obj/abi_older/abi_test.c.o: $B/abi/older/xenliveupdate.h
 $B/obj/abi_newer/abi_test.c.o: $B/abi/newer/xenliveupdate.h
 
+# A host for the tests of fleet/, whose Xen lives in a file.
+fake-host_SRC := ../fleet/fake_host.c $(filter-out cli_test.c suite.c world.c %/example/update.c,$(cli_SRC))
+fake-host_CFLAGS := $(cli_CFLAGS)
+fake-host_main_CFLAGS := $(cli_main_CFLAGS)
+fake-host_LIBS := $(cli_LIBS)
+# Started hundreds of times.
+$B/fake-host $B/obj/fake-host/%: SANITIZE :=
+
 PROGRAMS += record cli faults abi_older abi_newer
+TOOLS += fake-host
 
 $(PB)/%.pb-c.c: $(FORMAT)/%.proto
 	@mkdir -p $(@D)
 	$(Q)protoc-c -I$(FORMAT) --c_out=$(PB) $<
 $(PB)/report.pb-c.c: $(PB)/manifest.pb-c.c
 # Their headers are needed before anything that includes them is compiled.
-$(filter %_test.c.o $(foreach p,record cli faults abi_older abi_newer,$B/obj/$p/lu-tools/%),$(foreach p,record cli faults abi_older abi_newer,$(call objects,$p))): | \
+$(filter %_test.c.o $(foreach p,record cli faults fake-host abi_older abi_newer,$B/obj/$p/lu-tools/%),$(foreach p,record cli faults fake-host abi_older abi_newer,$(call objects,$p))): | \
     $(PB)/manifest.pb-c.c $(PB)/report.pb-c.c
 
 # Every verb and the library once more, without the sanitizers and under valgrind: that sees what is not initialised, and what

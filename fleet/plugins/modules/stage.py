@@ -1,0 +1,92 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-2.0-only
+# GNU General Public License v2.0 only (see https://www.gnu.org/licenses/old-licenses/gpl-2.0.txt)
+"""Stages a target, unless it is staged already or runs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stage
+short_description: Stages a target
+description:
+  - Calls C(xen-liveupdate stage), unless that target is staged already, or runs.
+version_added: 0.1.0
+author:
+  - Xen Live Update Developers (@xen-liveupdate)
+options:
+  command:
+    description: The command xen-liveupdate, as a list of words.
+    type: list
+    elements: str
+    default: [xen-liveupdate]
+  target:
+    description: The file with the new Xen, on the host.
+    type: path
+    required: true
+  arguments:
+    description: Options C(--append) and C(--without), with their values.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds for each question.
+    type: int
+    default: 120
+"""
+
+EXAMPLES = r"""
+- name: Stage the new Xen
+  xen.liveupdate.stage:
+    target: /boot/xen-4.17.6.gz
+"""
+
+RETURN = r"""
+state:
+  description: C(staged), C(runs), or C(refused).
+  returned: always
+  type: str
+answer:
+  description: What C(xen-liveupdate) said.
+  returned: when it was asked to stage
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.xen.liveupdate.plugins.module_utils import cli, host, same
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "command": {"type": "list", "elements": "str", "default": ["xen-liveupdate"]},
+            "target": {"type": "path", "required": True},
+            "arguments": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    p = module.params
+    seen = host.survey(p["command"], p["target"], p["arguments"], p["timeout"])
+    if seen["error"]:
+        module.fail_json(msg=seen["error"]["message"])
+    if seen["target_there"] is False:
+        module.fail_json(msg=f"{p['target']}: is not there")
+    if same.runs(seen):
+        module.exit_json(changed=False, state="runs")
+    if same.staged(seen):
+        module.exit_json(changed=False, state="staged")
+    if module.check_mode:
+        module.exit_json(changed=True, state="staged")
+    try:
+        answer = cli.ask(p["command"], "stage", [p["target"], *p["arguments"]], p["timeout"])
+    except cli.CliError as e:
+        module.fail_json(msg=str(e))
+    if answer["exit_code"] == 3:
+        module.exit_json(changed=False, state="refused", answer=answer)
+    if answer["exit_code"]:
+        module.fail_json(msg=(answer.get("error") or {}).get("message", "xen-liveupdate stage failed"), answer=answer)
+    module.exit_json(changed=True, state="staged", answer=answer)
+
+
+if __name__ == "__main__":
+    main()
