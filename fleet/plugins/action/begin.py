@@ -19,7 +19,7 @@ class ActionModule(FleetAction):
         settings.make_state(args["state"])
         journal = Journal(settings.journal_path(args["state"]), create=True)
         run, epoch, strangers = course.begin_or_go_on(
-            journal, wanted, hosts, self.who(), args["go_on"], args["take_over"]
+            journal, wanted, hosts, self.who(), args["go_on"], args["take_over"], args["retry"]
         )
         canaries, others = course.left(journal, run)
         return {

@@ -14,9 +14,9 @@ ANSWER_MAX = 16 << 20
 
 
 class CliError(Exception):
-    """The command could not be run, or what it said is no answer.
+    """The command could not be run, what it said is no answer, or it could not do it.
 
-    kind: "missing" (no such command), "timeout", "garbage".
+    kind: "missing" (no such command or file), "timeout", "garbage", "failed" (it said so).
     """
 
     def __init__(self, kind, message):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+from ansible_collections.xen.liveupdate.plugins.module_utils import same
 from ansible_collections.xen.liveupdate.plugins.module_utils.cli import CliError, ask, run
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -56,6 +57,37 @@ def history(command, timeout=60):
         error = answer.get("error") or {}
         raise CliError("garbage", f"xen-liveupdate history: {error.get('message', 'no attempts in its answer')}")
     return attempts
+
+
+def stage(command, target, arguments=(), timeout=120, dry=False):
+    """Stages @target, unless it is staged already, or runs.
+
+    @dry: only says what would be done. Returns (staged | runs | refused, answer); the answer is None if nothing had to be
+    asked for. Raises CliError if it could not be staged.
+    """
+    seen = survey(command, target, arguments, timeout)
+    if seen["error"]:
+        raise CliError(seen["error"]["kind"], seen["error"]["message"])
+    if seen["target_there"] is False:
+        raise CliError("missing", f"{target}: is not there")
+    if same.runs(seen):
+        return "runs", None
+    if same.staged(seen):
+        return "staged", None
+    if dry:
+        return "staged", {}
+    end = time.monotonic() + timeout
+    while True:
+        answer = ask(command, "stage", [target, *arguments], timeout)
+        # Another one may be at work, for a moment.
+        if answer["exit_code"] != 2 or time.monotonic() >= end:
+            break
+        time.sleep(0.2)
+    if answer["exit_code"] == 3:
+        return "refused", answer
+    if answer["exit_code"]:
+        raise CliError("failed", (answer.get("error") or {}).get("message") or "xen-liveupdate stage failed")
+    return "staged", answer
 
 
 # ---- the attempt ----

@@ -66,6 +66,10 @@ options:
     description: Goes on with the run of a controller on another machine, which is gone.
     type: bool
     default: false
+  retry:
+    description: Hosts that failed in an earlier run, with the same target, are tried again.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

@@ -52,7 +52,7 @@ answer:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.xen.liveupdate.plugins.module_utils import cli, host, same
+from ansible_collections.xen.liveupdate.plugins.module_utils import cli, host
 
 
 def main():
@@ -66,26 +66,11 @@ def main():
         supports_check_mode=True,
     )
     p = module.params
-    seen = host.survey(p["command"], p["target"], p["arguments"], p["timeout"])
-    if seen["error"]:
-        module.fail_json(msg=seen["error"]["message"])
-    if seen["target_there"] is False:
-        module.fail_json(msg=f"{p['target']}: is not there")
-    if same.runs(seen):
-        module.exit_json(changed=False, state="runs")
-    if same.staged(seen):
-        module.exit_json(changed=False, state="staged")
-    if module.check_mode:
-        module.exit_json(changed=True, state="staged")
     try:
-        answer = cli.ask(p["command"], "stage", [p["target"], *p["arguments"]], p["timeout"])
+        state, answer = host.stage(p["command"], p["target"], p["arguments"], p["timeout"], module.check_mode)
     except cli.CliError as e:
         module.fail_json(msg=str(e))
-    if answer["exit_code"] == 3:
-        module.exit_json(changed=False, state="refused", answer=answer)
-    if answer["exit_code"]:
-        module.fail_json(msg=(answer.get("error") or {}).get("message", "xen-liveupdate stage failed"), answer=answer)
-    module.exit_json(changed=True, state="staged", answer=answer)
+    module.exit_json(changed=state == "staged" and answer is not None, state=state, answer=answer or {})
 
 
 if __name__ == "__main__":

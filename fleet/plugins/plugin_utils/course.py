@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.xen.liveupdate.plugins.module_utils.same import same
 from ansible_collections.xen.liveupdate.plugins.plugin_utils import batches
+from ansible_collections.xen.liveupdate.plugins.plugin_utils.journal import FAILURES
 from ansible_collections.xen.liveupdate.plugins.plugin_utils.judge import judge
 from ansible_collections.xen.liveupdate.plugins.plugin_utils.settings import BadSetting
 
@@ -14,10 +16,21 @@ OUTCOMES = {
 }
 
 
-def draw_up(hosts, settings):
+def failed_before(was, told):
+    """Why a host is not tried again whose last outcome @was (a row of the journal, or None) in an earlier run; None: it is.
+
+    With another target it is.
+    """
+    if was is None or was["outcome"] not in FAILURES or not same((was["data"].get("before") or {}).get("target"), told["target"]):
+        return None
+    return f"{was['outcome']} in run {was['run']}: {was['reason']}; -e xen_liveupdate_retry=true tries again"
+
+
+def draw_up(hosts, settings, last_outcome=lambda name: None):
     """The hosts of a new run, as Journal.begin() wants them.
 
     @hosts: dictionaries with name, seen (what the module survey returned, or None), canary, domain, migrate_to.
+    @last_outcome: of a host by its name, see failed_before().
     Batch 0 and those behind it are the canaries', the others follow.
     """
     names = [h["name"] for h in hosts]
@@ -26,7 +39,10 @@ def draw_up(hosts, settings):
         told = judge(h["seen"], settings["max_pause"], bool(h["migrate_to"]))
         row = {"name": h["name"], "batch": -1, "canary": False, "domain": h["domain"],
                "apart": h["migrate_to"] if h["migrate_to"] in names else None, "data": {"before": told}}
-        if told["verdict"] in OUTCOMES:
+        failed = None if told["verdict"] in OUTCOMES else failed_before(last_outcome(h["name"]), told)
+        if failed:
+            row.update(state="over", outcome="skipped", reason=failed)
+        elif told["verdict"] in OUTCOMES:
             row.update(state="over", outcome=OUTCOMES[told["verdict"]], reason="; ".join(told["reasons"]) or None)
         else:
             row["data"] = {}
@@ -64,14 +80,16 @@ def left(journal, run):
     return parts[True], parts[False]
 
 
-def begin_or_go_on(journal, settings, hosts, who, go_on=False, take_over=False):
+def begin_or_go_on(journal, settings, hosts, who, go_on=False, take_over=False, retry=False):
     """Returns (run, epoch, strangers): the open run, if there is one for the same target, else a new one.
 
     strangers: hosts that are not part of the run that is gone on with. @settings: see settings.check(). @hosts: see draw_up(). A run for another target that is open is an error: BadSetting.
+    @retry: hosts that failed in an earlier run are tried again.
     """
     run = journal.open_run()
     if run is None:
-        return (*journal.begin(settings, draw_up(hosts, settings), who), [])
+        # What failed is not tried again by itself: somebody looks at it first.
+        return (*journal.begin(settings, draw_up(hosts, settings, (lambda name: None) if retry else journal.last_outcome), who), [])
     was = journal.run(run)["settings"]
     for what in ("target", "arguments"):
         if was[what] != settings[what]:

@@ -18,8 +18,8 @@ h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .3rem; }
 header p { margin: 0; color: var(--soft); }
 .note { margin: 1.25rem 0 0; padding: .7rem 1rem; border-left: 4px solid var(--warn); background: var(--card); border-radius: 4px; }
 .note.bad { border-color: var(--bad); }
-.cards { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0 1rem; }
-.card { flex: 1 1 9rem; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; }
+main > .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.6rem, 1fr)); gap: .75rem; margin: 1.5rem 0 1rem; }
+.card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; }
 .card b { display: block; font-size: 1.7rem; line-height: 1.2; font-weight: 650; }
 .card span { color: var(--soft); font-size: .87rem; }
 .bar { display: flex; height: .7rem; border-radius: .35rem; overflow: hidden; gap: 2px; margin: 0 0 1.75rem; }
@@ -41,11 +41,13 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowra
 td.host { font-weight: 600; white-space: nowrap; }
 td .tag { font-weight: 400; font-size: .75rem; color: var(--soft); border: 1px solid var(--line); border-radius: 1rem;
   padding: 0 .45rem; margin-left: .4rem; }
-td.word { white-space: nowrap; font-weight: 600; }
-td.word::before { content: ""; display: inline-block; width: .55rem; height: .55rem; border-radius: 50%; background: currentColor;
+td.state { width: 40%; min-width: 13rem; }
+.word { white-space: nowrap; font-weight: 600; }
+.word::before { content: ""; display: inline-block; width: .55rem; height: .55rem; border-radius: 50%; background: currentColor;
   margin-right: .45rem; }
 td small { display: block; color: var(--soft); font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .78rem; }
-td ul { margin: 0; padding: 0; list-style: none; min-width: 14rem; } td li { overflow-wrap: anywhere; }
+td ul { margin: .1rem 0 0 1rem; padding: 0; list-style: none; font-size: .87rem; color: var(--soft); }
+td li { overflow-wrap: anywhere; }
 .meter { display: block; height: 4px; border-radius: 2px; background: var(--line); margin-top: .3rem; min-width: 5rem; }
 .meter i { display: block; height: 100%; border-radius: 2px; background: var(--idle); }
 .meter.over i { background: var(--warn); }
@@ -118,11 +120,17 @@ def _memory(host):
     return f"<td{short}>{host['needed'] >> 20} of {host['free'] >> 20} MiB</td>"
 
 
+def _list(lines):
+    inside = "".join(f"<li>{escape(str(line))}</li>" for line in lines)
+    return f"<ul>{inside}</ul>" if inside else ""
+
+
 def _row(model, host, why, limit, longest):
     tags = "<span class=tag>canary</span>" if host["canary"] else ""
     cells = [
         f"<td class=host>{escape(host['name'])}{tags}</td>",
-        f"<td class='word {host['look']}' title='{escape(host['label'], quote=True)}'>{escape(host['word'])}</td>",
+        f"<td class=state><span class='word {host['look']}' title='{escape(host['label'], quote=True)}'>"
+        f"{escape(host['word'])}</span>{_list(why(host))}</td>",
         f"<td>{escape(host['domain'] or '–')}</td>",
         _xen(host["version_before"], host["build_before"]),
     ]
@@ -131,7 +139,6 @@ def _row(model, host, why, limit, longest):
     else:
         cells.append(_memory(host))
     cells += [_pause(host, limit, longest), _domains(host)]
-    cells.append("<td><ul>" + "".join(f"<li>{escape(str(w))}</li>" for w in why(host)) + "</ul></td>")
     return f"<tr data-word='{host['word']}'>" + "".join(cells) + "</tr>"
 
 
@@ -161,7 +168,7 @@ def page(model, summary, why, label_of, target_of):
     longest, limit = max((p for p in pauses if p is not None), default=0), model["settings"].get("max_pause")
     fourth = "after" if model["kind"] == "run" else "memory needed"
     heads = "".join(f"<th scope=col{' class=n' if name in ('pause', 'domains', 'memory needed') else ''}>{name}</th>" for name in (
-        "host", "state", "failure domain", "Xen" if model["kind"] == "plan" else "before", fourth, "pause", "domains", "what is to be said"))
+        "host", "state", "group", "Xen" if model["kind"] == "plan" else "before", fourth, "pause", "domains"))
     rows = "\n".join(_row(model, h, why, limit, longest) for h in sorted(model["hosts"], key=lambda h: ORDER[h["look"]]))
     note = ""
     if model["reason"]:

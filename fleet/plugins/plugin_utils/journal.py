@@ -107,7 +107,7 @@ class Journal:
                 self.db.execute("PRAGMA synchronous=EXTRA")
                 self.db.execute("PRAGMA foreign_keys=ON")
                 self._check(create)
-        except sqlite3.Error as e:
+        except (sqlite3.Error, UnicodeDecodeError) as e:
             raise self._damaged(e) from None
 
     def close(self):
@@ -124,7 +124,8 @@ class Journal:
     def _guard(self):
         try:
             yield
-        except sqlite3.Error as e:
+        # What SQLite says of a damaged file may have bytes of it in it.
+        except (sqlite3.Error, UnicodeDecodeError) as e:
             raise self._damaged(e) from None
 
     def _check(self, create):
@@ -163,6 +164,13 @@ class Journal:
                 self.db.execute("ROLLBACK")
             raise
 
+    def _apart(self, text):
+        """What a column has in JSON."""
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError) as e:
+            raise self._damaged(f"what it says cannot be read: {e}") from None
+
     def _row(self, query, *values):
         with self._guard():
             row = self.db.execute(query, values).fetchone()
@@ -189,8 +197,8 @@ class Journal:
         row = self._row("SELECT * FROM run WHERE id = ?", run)
         if row is None:
             raise JournalError(f"{self.path}: there is no run {run}")
-        row["settings"] = json.loads(row["settings"])
-        row["controller"] = json.loads(row["controller"]) if row["controller"] else None
+        row["settings"] = self._apart(row["settings"])
+        row["controller"] = self._apart(row["controller"]) if row["controller"] else None
         return row
 
     def last_run(self):
@@ -202,6 +210,13 @@ class Journal:
         """The id of the run that is not over; None: there is none."""
         row = self._row("SELECT id FROM run WHERE state <> 'over' ORDER BY begun DESC LIMIT 1")
         return row and row["id"]
+
+    def last_outcome(self, name):
+        """How the host ended in the last run that had begun it: its row; None: no run had."""
+        row = self._row(
+            "SELECT host.* FROM host JOIN run ON run.id = host.run WHERE host.name = ? AND host.begun IS NOT NULL "
+            "AND host.outcome IS NOT NULL ORDER BY run.begun DESC LIMIT 1", name)
+        return None if row is None else {**row, "data": self._apart(row["data"])}
 
     def begin(self, settings, hosts, who):
         """A new run; there must not be an open one.
@@ -266,7 +281,7 @@ class Journal:
         """Changes settings of the run."""
         with self._change():
             row = self._own(run, epoch)
-            settings = {**json.loads(row["settings"]), **changed}
+            settings = {**self._apart(row["settings"]), **changed}
             self.db.execute("UPDATE run SET settings = ? WHERE id = ?", (json.dumps(settings), run))
 
     def leave(self, run, epoch):
@@ -329,14 +344,14 @@ class Journal:
         """All hosts of the run in their order, as dictionaries, data taken apart."""
         with self._guard():
             rows = self.db.execute("SELECT * FROM host WHERE run = ? ORDER BY place", (run,)).fetchall()
-        return [{**dict(r), "data": json.loads(r["data"])} for r in rows]
+        return [{**dict(r), "data": self._apart(r["data"])} for r in rows]
 
     def host(self, run, name):
         """One of them."""
         row = self._row("SELECT * FROM host WHERE run = ? AND name = ?", run, name)
         if row is None:
             raise JournalError(f"{name}: is not a host of run {run}")
-        return {**row, "data": json.loads(row["data"])}
+        return {**row, "data": self._apart(row["data"])}
 
     def events(self, run):
         """All that was written, oldest first."""
@@ -376,7 +391,7 @@ class Journal:
 
     def _refusal(self, row, host, now):
         """Why the host may not be begun; what concerns all of them stops the run."""
-        settings = json.loads(row["settings"])
+        settings = self._apart(row["settings"])
         reason = self.closed(settings, now)
         if reason and row["state"] == "running":
             self._stop(row, reason, "stopped")

@@ -15,11 +15,12 @@ from ansible_collections.xen.liveupdate.plugins.module_utils.cli import CliError
 from ansible_collections.xen.liveupdate.plugins.plugin_utils.journal import Journal, NotNow
 from ansible_collections.xen.liveupdate.plugins.plugin_utils.judge import VERDICTS, judge, xen
 
-# How often an attempt is begun anew that is known not to have reached the host.
-ATTEMPTS = 3
+# How often an attempt is begun anew that is known not to have reached the host, or to have found it busy.
+ATTEMPTS = 10
+BUSY = 2
 
 # Exit codes of apply, as outcomes; 5 and all others: the host's journal is asked.
-EXIT_CODES = {0: "done", 1: "failed", 2: "refused", 3: "refused", 4: "failed", 6: "lost", 64: "failed", 127: "failed"}
+EXIT_CODES = {0: "done", 1: "failed", 3: "refused", 4: "failed", 6: "lost", 64: "failed", 127: "failed"}
 
 # Outcomes in the host's journal.
 ATTEMPT_OUTCOMES = {"done": "done", "failed": "failed", "not-tried": "refused", "lost": "lost", "not-known": "unknown"}
@@ -108,8 +109,13 @@ class Machine:
         return bool(self.data.get("moved")) or (self.data.get("drain") and not self.data.get("restored"))
 
     def look(self):
-        """What is there now."""
-        return judge(self.remote.survey(), self.settings["max_pause_ms"], bool(self.settings["migrate_to"]))
+        """What is there now; one that is busy is waited for, for investigate_seconds."""
+        end = time.monotonic() + self.settings["investigate_seconds"]
+        while True:
+            now = judge(self.remote.survey(), self.settings["max_pause_ms"], bool(self.settings["migrate_to"]))
+            if now["verdict"] != "busy" or time.monotonic() >= end:
+                return now
+            self.sleep(self.settings["investigate_pause"])
 
     def update(self):
         """Returns (outcome, reason)."""
@@ -121,7 +127,7 @@ class Machine:
         if now["verdict"] == "current":
             return "current", None
         if now["verdict"] not in ("ready", "migrate"):
-            return ("skipped" if now["verdict"] in ("unreachable", "error") else "refused"), self.why(now)
+            return ("skipped" if now["verdict"] in ("busy", "error", "no-target") else "refused"), self.why(now)
         if not self.drain():
             return "refused", self.data["why"]
         if now["verdict"] == "migrate":
@@ -209,19 +215,15 @@ class Machine:
 
     def apply(self, now):
         """Begins it, and finds out what became of it."""
-        for unused in range(ATTEMPTS):
-            # Draining may have taken hours.
-            closed = Journal.closed({**self.settings, "stop_file": None}, time.time())
-            if closed:
-                return None, closed
-            self.data["attempt"] = self.data.get("attempt", 0) + 1
-            self.data["token"] = f"{self.run}-{self.data['attempt']}"
-            self.data["before"] = now
-            self.step("apply")
-            seen = self.begin()
-            if seen["state"] != "fenced":
-                return self.after(seen)
-        return "skipped", f"{ATTEMPTS} attempts did not reach it, and it was left as it was"
+        # Draining may have taken hours.
+        closed = Journal.closed({**self.settings, "stop_file": None}, time.time())
+        if closed:
+            return None, closed
+        self.data["attempt"] = self.data.get("attempt", 0) + 1
+        self.data["token"] = f"{self.run}-{self.data['attempt']}"
+        self.data["before"] = now
+        self.step("apply")
+        return self.after(self.begin())
 
     def begin(self):
         """Returns where the attempt is; if the connection breaks, that is found out."""
@@ -248,9 +250,14 @@ class Machine:
 
     def after(self, seen):
         """The outcome of an attempt that is @seen, compared with what runs now."""
-        if seen["state"] == "fenced":
-            # Cut off before it had reached the host: nothing has happened, so it is begun anew.
+        busy = seen["state"] == "ended" and seen.get("rc") == BUSY
+        if seen["state"] == "fenced" or busy:
+            # Cut off before it had reached the host, or another one was at work there: nothing has happened.
+            if self.data["attempt"] >= ATTEMPTS:
+                return "skipped", f"{ATTEMPTS} attempts " + ("found it busy" if busy else "did not reach it")
             self.data.pop("token")
+            if busy:
+                self.sleep(self.settings["investigate_pause"])
             return self.update()
         if seen["state"] == "running":
             return "unknown", f"the update has not ended within {self.settings['apply_seconds']} s"

@@ -45,6 +45,7 @@ BEGIN = {
     "deadline": {"type": "str"},
     "go_on": {"type": "bool", "default": False},
     "take_over": {"type": "bool", "default": False},
+    "retry": {"type": "bool", "default": False},
 }
 
 
