@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -811,6 +812,22 @@ class Reports(Books):
         paths = report.write_all(model, self.dir)
         with open(paths["json"], encoding="utf-8") as f:
             self.assertEqual(json.load(f)["hosts"][0]["name"], evil)
+
+    def test_dashboard_asks_for_what_there_is(self):
+        run, epoch = self.begin(rows("a"))
+        self.book.admit(run, epoch, "a")
+        self.book.finish(run, epoch, "a", "done", None, {"before": judge.judge(survey()), "pause_ms": 3.0,
+                                                         "after": {**NEW, "domains": 3}})
+        self.book.leave(run, epoch)
+        told = set(re.findall(r"^(xen_liveupdate_fleet_[a-z_]+)", metrics.text(report.of_run(self.book, run)), re.M))
+        path = fleet.TOP / "fleet/dashboards/xen-liveupdate-fleet.json"
+        panels = json.loads(path.read_text(encoding="utf-8"))["panels"]
+        asked = {m for p in panels for t in p["targets"] for m in re.findall(r"xen_liveupdate_fleet_[a-z_]+", t["expr"])}
+        self.assertTrue(asked and asked <= told, asked - told)
+        # And the guide names those that there are.
+        guide = (fleet.TOP / "docs/fleet.md").read_text(encoding="utf-8").split("## Monitoring")[1].split("##")[0]
+        named = {"xen_liveupdate_fleet" + m for m in re.findall(r"`(?:xen_liveupdate_fleet)?(_[a-z_]+)`", guide)}
+        self.assertTrue(len(named) > 5 and named <= told, named - told)
 
     def test_worst_decides(self):
         run, epoch = self.begin(rows(*"abcde"), max_fail_percentage=100)

@@ -12,6 +12,7 @@ from ansible_collections.xen.liveupdate.plugins.plugin_utils.task import FleetAc
 class ActionModule(FleetAction):
     """See the documentation of the module of this name."""
 
+    LOOKS_ONLY = True
     SPEC = {**settings.STATE, "target": {"type": "path", "required": True}, "max_pause": {"type": "int"}}
 
     def act(self, args, task_vars):

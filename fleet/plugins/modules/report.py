@@ -3,7 +3,7 @@
 # GNU General Public License v2.0 only (see https://www.gnu.org/licenses/old-licenses/gpl-2.0.txt)
 """The documentation of the action of this name, which runs on the controller."""
 
-from __future__ import annotations
+from __future__ import absolute_import, division, print_function
 
 DOCUMENTATION = r"""
 module: report

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
+
+from ansible.module_utils.urls import open_url
 
 ANSWER_MAX = 64 << 20
 
@@ -22,8 +23,8 @@ def firing(url, labels=None, timeout=20):
     if not str(url).startswith(("http://", "https://")):
         raise AlertsError(f"{url}: is not the address of a Prometheus")
     try:
-        with urllib.request.urlopen(str(url).rstrip("/") + "/api/v1/alerts", timeout=timeout) as answer:
-            told = json.loads(answer.read(ANSWER_MAX))
+        answer = open_url(str(url).rstrip("/") + "/api/v1/alerts", timeout=timeout)
+        told = json.loads(answer.read(ANSWER_MAX))
         if told["status"] != "success":
             raise AlertsError(f"{url}: {told.get('error', 'no success, and no reason')}")
         found = set()

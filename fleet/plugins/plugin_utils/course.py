@@ -21,7 +21,8 @@ def failed_before(was, told):
 
     With another target it is.
     """
-    if was is None or was["outcome"] not in FAILURES or not same((was["data"].get("before") or {}).get("target"), told["target"]):
+    target = ((was or {}).get("data", {}).get("before") or {}).get("target")
+    if was is None or was["outcome"] not in FAILURES or not same(target, told["target"]):
         return None
     return f"{was['outcome']} in run {was['run']}: {was['reason']}; -e xen_liveupdate_retry=true tries again"
 
@@ -100,5 +101,6 @@ def begin_or_go_on(journal, settings, hosts, who, go_on=False, take_over=False, 
     strangers = sorted({h["name"] for h in hosts} - {h["name"] for h in journal.hosts(run)})
     epoch = journal.take(run, who, take_over, go_on)
     # What may change from one start to the next; hosts and batches stay.
-    journal.set(run, epoch, {k: settings[k] for k in ("window", "deadline", "max_fail_percentage", "max_pause", "stop_file")})
+    may = ("window", "deadline", "max_fail_percentage", "max_pause", "stop_file")
+    journal.set(run, epoch, {k: settings[k] for k in may})
     return run, epoch, strangers

@@ -160,7 +160,7 @@ def page(model, summary, why, label_of, target_of):
     counts = model["counts"]
     cards = "".join(
         f"<div class=card><b class={looks[w]}>{n}</b><span>{escape(label_of(model, w))}</span></div>" for w, n in counts.items())
-    bar = "".join(f"<i class={looks[w]} style='flex:{n}' title='{n} {escape(label_of(model, w), quote=True)}'></i>"
+    strip = "".join(f"<i class={looks[w]} style='flex:{n}' title='{n} {escape(label_of(model, w), quote=True)}'></i>"
                   for w, n in counts.items())
     buttons = "<button data-word='' aria-pressed=true>all</button>" + "".join(
         f"<button data-word='{w}' aria-pressed=false>{w} {n}</button>" for w, n in counts.items())
@@ -178,7 +178,7 @@ def page(model, summary, why, label_of, target_of):
 <html lang=en><head><meta charset=utf-8><meta name=viewport content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{STYLE}</style></head><body><main>
 <header><h1>{title}</h1><p>{line}{f" Pause limit: {limit} ms." if limit else ""}</p></header>
-{note}<div class=cards>{cards}</div><div class=bar role=img aria-label="{escape(summary.strip(), quote=True)}">{bar}</div>
+{note}<div class=cards>{cards}</div><div class=bar role=img aria-label="{escape(summary.strip(), quote=True)}">{strip}</div>
 <div class=tools><input type=search placeholder="host, group, version, reason" aria-label="filter">{buttons}</div>
 <div class=wide><table><thead><tr>{heads}</tr></thead><tbody>
 {rows}

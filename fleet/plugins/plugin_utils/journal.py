@@ -382,6 +382,8 @@ class Journal:
                         "UPDATE host SET state = 'active', begun = ? WHERE run = ? AND name = ?", (time.time(), run, name)
                     )
                     self._tell(run, epoch, "begun", name)
+                # For the report; None: it was begun, and what was said before is past.
+                self.db.execute("UPDATE host SET reason = ? WHERE run = ? AND name = ?", (refusal, run, name))
             else:
                 self.db.execute("UPDATE host SET state = 'active' WHERE run = ? AND name = ?", (run, name))
                 self._tell(run, epoch, "gone on with", name)
