@@ -235,6 +235,43 @@ class Token(Folder):
                 host.start(self.dir, bad, ["true"], 0)
 
 
+class Guests(Folder):
+    """xl, as a script that keeps the guests of hosts "here" and "peer" in files."""
+
+    def setUp(self):
+        super().setUp()
+        for name, guests in (("here", "Domain-0 web1"), ("peer", "Domain-0")):
+            with open(f"{self.dir}/{name}", "w", encoding="ascii") as f:
+                f.write(guests)
+        with open(f"{self.dir}/xl", "w", encoding="ascii") as f:
+            f.write(f"""#!/bin/sh
+cd {self.dir}
+at=${{AT:-here}}
+case $1 in
+list) echo 'Name  ID  Mem VCPUs State Time(s)'; n=0
+    for g in $(cat $at); do echo "$g $n 128 1 -b---- 1.0"; n=$((n + 1)); done ;;
+migrate) [ ! -e full ] || {{ echo 'no memory' >&2; exit 1; }}
+    sed -i "s/ $2$//" $at; echo "$(cat $3) $2" >$3; echo "$*" >>log ;;
+esac
+""")
+        os.chmod(f"{self.dir}/xl", 0o755)
+
+    def test_there_and_back(self):
+        xl, ssh = [f"{self.dir}/xl"], ["env", "AT=peer"]
+        self.assertEqual(host.guests(xl), {0: "Domain-0", 1: "web1"})
+        self.assertTrue(host.migrate(xl, "web1", "peer"))
+        # Again, because the controller was killed meanwhile: it is there already.
+        self.assertFalse(host.migrate(xl, "web1", "peer"))
+        self.assertEqual(host.guests([*ssh, *xl]), {0: "Domain-0", 1: "web1"})
+        self.assertTrue(host.migrate(xl, "web1", "here", ssh))
+        self.assertFalse(host.migrate(xl, "web1", "here", ssh))
+        with open(f"{self.dir}/log", encoding="ascii") as f:
+            self.assertEqual(f.read(), "migrate web1 peer\nmigrate web1 here\n")
+        open(f"{self.dir}/full", "w", encoding="ascii").close()
+        with self.assertRaisesRegex(cli.CliError, "no memory"):
+            host.migrate(xl, "web1", "peer")
+
+
 def rows(*names, **more):
     return [{"name": n, "batch": i, "canary": False, "data": {}, **more} for i, n in enumerate(names)]
 
@@ -586,6 +623,15 @@ class Machines(Books):
         outcome, row = self.go(remote, migrate_to="peer")
         self.assertEqual((outcome, row["data"]["away"]), ("done", ["g1"]))
         self.assertIn("guest g1 stays on peer: no memory", report.as_text(report.of_run(self.book, self.run)))
+
+    def test_guest_that_is_gone(self):
+        """It was migrated away, and is on neither host afterwards: that is told."""
+        remote = FakeRemote()
+        remote.refusals = [1]
+        remote.on = lambda what: remote.here.pop("1", None) if what == "started" else None
+        outcome, row = self.go(remote, migrate_to="peer")
+        self.assertEqual((outcome, row["data"]["away"]), ("done", ["g1"]))
+        self.assertIn("neither here nor on peer", report.as_text(report.of_run(self.book, self.run)))
 
     def test_hooks(self):
         calls = []

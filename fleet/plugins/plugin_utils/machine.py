@@ -209,6 +209,10 @@ class Machine:
             except RemoteError as e:
                 self.warn(f"guest {guest} stays on {self.settings['migrate_to']}: {e}")
                 self.data.setdefault("away", []).append(guest)
+            else:
+                if guest not in self.remote.guests().values():
+                    self.warn(f"guest {guest} is neither here nor on {self.settings['migrate_to']}")
+                    self.data.setdefault("away", []).append(guest)
             self.data["moved"].remove(guest)
 
     # ---- the attempt ----

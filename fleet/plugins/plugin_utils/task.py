@@ -51,7 +51,7 @@ class FleetAction(ActionBase):
             if seen is None and answer and not answer.get("unreachable"):
                 # It answers, and cannot be asked: it has no Python, for instance.
                 why = str(answer.get("msg") or answer.get("module_stderr") or "it failed and does not say why")
-                seen = {"error": {"kind": "failed", "message": why[:500]}}
+                seen = {"error": {"kind": "failed", "message": " ".join(why.split())[:500]}}
             told.append({
                 "name": name,
                 "seen": seen,
