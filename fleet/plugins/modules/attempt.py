@@ -14,12 +14,9 @@ description:
 version_added: 0.1.0
 author:
   - Xen Live Update Developers (@xen-liveupdate)
+extends_documentation_fragment:
+  - xen.liveupdate.host
 options:
-  command:
-    description: The command xen-liveupdate, as a list of words.
-    type: list
-    elements: str
-    default: [xen-liveupdate]
   action:
     description:
       - V(start) begins it, V(look) waits for its end, V(fence) sees to it that it is not begun any more if it was not.

@@ -13,32 +13,12 @@ description:
 version_added: 0.1.0
 author:
   - Xen Live Update Developers (@xen-liveupdate)
+extends_documentation_fragment:
+  - xen.liveupdate.host
+  - xen.liveupdate.host.target
+  - xen.liveupdate.run
+  - xen.liveupdate.run.wanted
 options:
-  state:
-    description: The folder on the controller with the journal.
-    type: path
-    required: true
-  target:
-    description: The file with the new Xen, on the hosts.
-    type: path
-    required: true
-  command:
-    description: The command xen-liveupdate, as a list of words.
-    type: list
-    elements: str
-    default: [xen-liveupdate]
-  arguments:
-    description: Options C(--append) and C(--without), with their values.
-    type: list
-    elements: str
-    default: []
-  timeout:
-    description: Seconds for each question.
-    type: int
-    default: 60
-  max_pause:
-    description: Milliseconds that a pause may take.
-    type: int
   serial:
     description: Sizes of batches; the last one goes on.
     type: list

@@ -13,11 +13,9 @@ description:
 version_added: 0.1.0
 author:
   - Xen Live Update Developers (@xen-liveupdate)
+extends_documentation_fragment:
+  - xen.liveupdate.run
 options:
-  state:
-    description: The folder on the controller with the journal.
-    type: path
-    required: true
   target:
     description: The file with the new Xen, on the hosts.
     type: path

@@ -13,19 +13,10 @@ description:
 version_added: 0.1.0
 author:
   - Xen Live Update Developers (@xen-liveupdate)
+extends_documentation_fragment:
+  - xen.liveupdate.run
+  - xen.liveupdate.run.run
 options:
-  state:
-    description: The folder on the controller with the journal.
-    type: path
-    required: true
-  run:
-    description: The run.
-    type: str
-    required: true
-  epoch:
-    description: Which of its controllers this is.
-    type: int
-    required: true
   textfile:
     description: Folder of the textfile collector of node_exporter, if it is there.
     type: path

@@ -13,21 +13,14 @@ description:
 version_added: 0.1.0
 author:
   - Xen Live Update Developers (@xen-liveupdate)
+extends_documentation_fragment:
+  - xen.liveupdate.host
+  - xen.liveupdate.host.target
 options:
-  command:
-    description: The command xen-liveupdate, as a list of words.
-    type: list
-    elements: str
-    default: [xen-liveupdate]
   target:
     description: The file with the new Xen, on the host.
     type: path
     required: true
-  arguments:
-    description: Options C(--append) and C(--without), with their values.
-    type: list
-    elements: str
-    default: []
   timeout:
     description: Seconds for each question.
     type: int

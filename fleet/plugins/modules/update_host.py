@@ -13,32 +13,13 @@ description:
 version_added: 0.1.0
 author:
   - Xen Live Update Developers (@xen-liveupdate)
+extends_documentation_fragment:
+  - xen.liveupdate.host
+  - xen.liveupdate.host.target
+  - xen.liveupdate.run
+  - xen.liveupdate.run.run
+  - xen.liveupdate.run.wanted
 options:
-  state:
-    description: The folder on the controller with the journal.
-    type: path
-    required: true
-  target:
-    description: The file with the new Xen, on the hosts.
-    type: path
-    required: true
-  command:
-    description: The command xen-liveupdate, as a list of words.
-    type: list
-    elements: str
-    default: [xen-liveupdate]
-  arguments:
-    description: Options C(--append) and C(--without), with their values.
-    type: list
-    elements: str
-    default: []
-  timeout:
-    description: Seconds for each question.
-    type: int
-    default: 60
-  max_pause:
-    description: Milliseconds that a pause may take.
-    type: int
   xl:
     description: The command xl, as a list of words.
     type: list
@@ -77,14 +58,6 @@ options:
     description: Seconds between two of these questions.
     type: float
     default: 5
-  run:
-    description: The run.
-    type: str
-    required: true
-  epoch:
-    description: Which of its controllers this is.
-    type: int
-    required: true
 """
 
 EXAMPLES = r"""

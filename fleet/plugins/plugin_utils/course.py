@@ -84,13 +84,15 @@ def left(journal, run):
 def begin_or_go_on(journal, settings, hosts, who, go_on=False, take_over=False, retry=False):
     """Returns (run, epoch, strangers): the open run, if there is one for the same target, else a new one.
 
-    strangers: hosts that are not part of the run that is gone on with. @settings: see settings.check(). @hosts: see draw_up(). A run for another target that is open is an error: BadSetting.
+    strangers: hosts that are not part of the run that is gone on with. @settings: see settings.check(). @hosts: see
+    draw_up(). A run for another target that is open is an error: BadSetting.
     @retry: hosts that failed in an earlier run are tried again.
     """
     run = journal.open_run()
     if run is None:
         # What failed is not tried again by itself: somebody looks at it first.
-        return (*journal.begin(settings, draw_up(hosts, settings, (lambda name: None) if retry else journal.last_outcome), who), [])
+        last = (lambda name: None) if retry else journal.last_outcome
+        return (*journal.begin(settings, draw_up(hosts, settings, last), who), [])
     was = journal.run(run)["settings"]
     for what in ("target", "arguments"):
         if was[what] != settings[what]:

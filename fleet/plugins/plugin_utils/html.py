@@ -160,15 +160,16 @@ def page(model, summary, why, label_of, target_of):
     counts = model["counts"]
     cards = "".join(
         f"<div class=card><b class={looks[w]}>{n}</b><span>{escape(label_of(model, w))}</span></div>" for w, n in counts.items())
-    strip = "".join(f"<i class={looks[w]} style='flex:{n}' title='{n} {escape(label_of(model, w), quote=True)}'></i>"
-                  for w, n in counts.items())
+    strip = "".join(
+        f"<i class={looks[w]} style='flex:{n}' title='{n} {escape(label_of(model, w), quote=True)}'></i>" for w, n in counts.items())
     buttons = "<button data-word='' aria-pressed=true>all</button>" + "".join(
         f"<button data-word='{w}' aria-pressed=false>{w} {n}</button>" for w, n in counts.items())
     pauses = [h["pause_ms"] if h["pause_ms"] is not None else h["predicted_ms"] for h in model["hosts"]]
     longest, limit = max((p for p in pauses if p is not None), default=0), model["settings"].get("max_pause")
     fourth = "after" if model["kind"] == "run" else "memory needed"
-    heads = "".join(f"<th scope=col{' class=n' if name in ('pause', 'domains', 'memory needed') else ''}>{name}</th>" for name in (
-        "host", "state", "group", "Xen" if model["kind"] == "plan" else "before", fourth, "pause", "domains"))
+    names = ("host", "state", "group", "Xen" if model["kind"] == "plan" else "before", fourth, "pause", "domains")
+    heads = "".join(
+        f"<th scope=col{' class=n' if name in ('pause', 'domains', 'memory needed') else ''}>{name}</th>" for name in names)
     rows = "\n".join(_row(model, h, why, limit, longest) for h in sorted(model["hosts"], key=lambda h: ORDER[h["look"]]))
     note = ""
     if model["reason"]:
