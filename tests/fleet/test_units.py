@@ -622,7 +622,7 @@ class Machines(Books):
         remote.on = on
         outcome, row = self.go(remote, migrate_to="peer")
         self.assertEqual((outcome, row["data"]["away"]), ("done", ["g1"]))
-        self.assertIn("guest g1 stays on peer: no memory", report.as_text(report.of_run(self.book, self.run)))
+        self.assertIn("guest g1 is not back from peer: no memory", report.as_text(report.of_run(self.book, self.run)))
 
     def test_guest_that_is_gone(self):
         """It was migrated away, and is on neither host afterwards: that is told."""
@@ -631,7 +631,7 @@ class Machines(Books):
         remote.on = lambda what: remote.here.pop("1", None) if what == "started" else None
         outcome, row = self.go(remote, migrate_to="peer")
         self.assertEqual((outcome, row["data"]["away"]), ("done", ["g1"]))
-        self.assertIn("neither here nor on peer", report.as_text(report.of_run(self.book, self.run)))
+        self.assertIn("guest g1 is not back from peer: it is neither there nor here", report.as_text(report.of_run(self.book, self.run)))
 
     def test_hooks(self):
         calls = []

@@ -206,13 +206,12 @@ class Machine:
             self.step(f"bring {guest} back")
             try:
                 self.remote.migrate(guest, here, by)
+                problem = None if guest in self.remote.guests().values() else "it is neither there nor here"
             except RemoteError as e:
-                self.warn(f"guest {guest} stays on {self.settings['migrate_to']}: {e}")
+                problem = str(e)
+            if problem:
+                self.warn(f"guest {guest} is not back from {self.settings['migrate_to']}: {problem}")
                 self.data.setdefault("away", []).append(guest)
-            else:
-                if guest not in self.remote.guests().values():
-                    self.warn(f"guest {guest} is neither here nor on {self.settings['migrate_to']}")
-                    self.data.setdefault("away", []).append(guest)
             self.data["moved"].remove(guest)
 
     # ---- the attempt ----
