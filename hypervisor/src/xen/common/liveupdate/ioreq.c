@@ -83,7 +83,7 @@ static int cf_check lu_ioreq_quiesce(struct domain *d)
     if ( !is_hvm_domain(d) )
         return 0;
 
-    if ( rspin_is_locked(&d->ioreq_server.lock) )
+    if ( liveupdate_rspin_is_held(&d->ioreq_server.lock) )
         return liveupdate_refuse(d, -EBUSY, "its device models are changing");
 
     FOR_EACH_IOREQ_SERVER(d, id, s)

@@ -25,10 +25,14 @@
 
 /* Recursive locks became a type of their own. */
 #if LIVEUPDATE_XEN < 419
-#define rspin_is_locked(lock)  spin_is_locked(lock)
+#define rspin_is_locked(lock)   spin_is_locked(lock)
 #define nrspin_lock_irq(lock)   spin_lock_irq(lock)
 #define nrspin_unlock_irq(lock) spin_unlock_irq(lock)
 #endif
+
+/* By any CPU: what Xen has for this knows of a recursive lock that this CPU holds. */
+#define liveupdate_rspin_is_held(lock) \
+    ((lock)->tickets.head != (lock)->tickets.tail)
 
 /* Xenstore tells domains by it. */
 #if LIVEUPDATE_XEN >= 420
