@@ -56,7 +56,7 @@ static unsigned int guest_irq(unsigned int cpu, unsigned int vector)
     return irq > 0 && (irq_to_desc(irq)->status & IRQ_GUEST) ? irq : 0;
 }
 
-/* Entries of VECTORS: those in use, and those that steering may add. */
+/* Entries of VECTORS: those in use, and those that steer() may add. */
 static unsigned int count_vectors(void)
 {
     const cpumask_t *mask = vector_allocation_cpumask(smp_processor_id());
@@ -73,7 +73,7 @@ static unsigned int count_vectors(void)
 
         if ( (desc->status & IRQ_GUEST) &&
              !cpumask_test_cpu(smp_processor_id(), desc->arch.cpu_mask) )
-            nr += cpumask_weight(mask);
+            nr += cpumask_weight(mask) + 1;
     }
 
     return nr;
@@ -148,11 +148,55 @@ int liveupdate_pending_reserve(struct lu_writer *w)
     return 0;
 }
 
+/*
+ * To this CPU alone, with the descriptor locked.  Not by fixup_irqs(): where each
+ * CPU has vectors of its own that moves nothing from a CPU that is online, and one
+ * that is held still is.
+ */
+static void steer(struct irq_desc *desc)
+{
+    unsigned int cpu = smp_processor_id();
+    int *irq = &per_cpu(vector_irq, cpu)[desc->arch.vector];
+
+    /*
+     * A message may be written in two steps, with address and vector of two
+     * moments in between.
+     */
+    if ( *irq < 0 )
+        *irq = desc->irq;
+
+    /*
+     * One that is being moved already would be left where it is.  Nobody will
+     * clean up: what it was moved from stays in the tables of CPUs.
+     */
+    desc->arch.move_in_progress = 0;
+    desc->arch.move_cleanup_count = 0;
+
+    if ( desc->handler->disable )
+        desc->handler->disable(desc);
+    desc->handler->set_affinity(desc, cpumask_of(cpu));
+    if ( desc->handler->enable )
+        desc->handler->enable(desc);
+}
+
 void liveupdate_pending_steer(void)
 {
+    unsigned int irq;
+
     ASSERT(!local_irq_is_enabled());
 
-    liveupdate_move_irqs(cpumask_of(smp_processor_id()));
+    for ( irq = 0; irq < nr_irqs; irq++ )
+    {
+        struct irq_desc *desc = irq_to_desc(irq);
+
+        spin_lock(&desc->lock);
+        if ( (desc->status & IRQ_GUEST) && desc->handler->set_affinity &&
+             !cpumask_equal(desc->arch.cpu_mask,
+                            cpumask_of(smp_processor_id())) )
+            steer(desc);
+        spin_unlock(&desc->lock);
+    }
+
     fill_vectors();
 }
 

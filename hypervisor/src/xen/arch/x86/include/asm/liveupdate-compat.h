@@ -76,39 +76,6 @@ static inline void *liveupdate_bootstrap_map(paddr_t start, size_t size)
                         PCI_FUNC((pdev)->devfn), cap)
 #endif
 
-/*
- * Interrupts to CPUs of @mask, as far as these have vectors.  Other CPUs are
- * online, if held, which is what fixup_irqs() does not expect any more.
- */
-#if LIVEUPDATE_XEN >= 420
-static inline void liveupdate_move_irqs(const cpumask_t *mask)
-{
-    unsigned int irq;
-
-    for ( irq = 0; irq < nr_irqs; irq++ )
-    {
-        struct irq_desc *desc = irq_to_desc(irq);
-
-        if ( irq == 2 || !irq_desc_initialized(desc) )
-            continue;
-
-        spin_lock(&desc->lock);
-        if ( desc->action && desc->handler->set_affinity &&
-             !cpumask_subset(desc->arch.cpu_mask, mask) )
-        {
-            if ( desc->handler->disable )
-                desc->handler->disable(desc);
-            desc->handler->set_affinity(desc, mask);
-            if ( desc->handler->enable )
-                desc->handler->enable(desc);
-        }
-        spin_unlock(&desc->lock);
-    }
-}
-#else
-#define liveupdate_move_irqs(mask) fixup_irqs(mask, false)
-#endif
-
 /* Sizes of the BARs of virtual functions; a virtual function has none itself. */
 #if LIVEUPDATE_XEN >= 420
 #define LIVEUPDATE_VF_RLEN physfn.vf_rlen
