@@ -406,10 +406,7 @@ static unsigned long initial_context(unsigned int cpu)
     x->user_regs.rsp = address();
     x->user_regs.rflags = one_in(4) ? any() : 0;
     x->ctrlreg[3] = xen_pfn_to_cr3(one_in(3) ? frame() : mfn_of(top_table()));
-    /*
-     * No ctrlreg[1]: Xen keeps the kernel's table when the one for processes is none, and leaks it, and with it the
-     * domain, when the vCPU is initialised once more; with an update or without.
-     */
+    x->ctrlreg[1] = one_in(3) ? xen_pfn_to_cr3(frame()) : 0;
     x->ctrlreg[0] = one_in(4) ? any() : 0;
     x->ctrlreg[4] = one_in(4) ? any() : 0;
     x->ldt_base = one_in(4) ? address() : 0;
@@ -626,6 +623,9 @@ static void pv_call(struct call *c)
         /* The buffer alone is a reason to refuse, and a known one. */
         if (c->a[0] == XENOPROF_get_buffer)
             c->a[0] = XENOPROF_release_counters;
+        /* Without a buffer Xen writes a line about it. */
+        if (c->a[0] == XENOPROF_enable_virq && !one_in(16))
+            c->a[0] = XENOPROF_disable_virq;
         break;
     }
 }
@@ -990,7 +990,7 @@ void during(void)
 
     batch();
     keep_console();
-    if (++n % 16 == 0)
+    if (++n % 4 == 0)
         say_counts();
     idle();
 }
