@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Guests that try to make an update fail, each in its own way (tests/guests/hostile/): the update is made, and one back,
-# all of them go on, so do guests that mean no harm, and they can be destroyed without a page being lost.
+# all of them go on, so do guests that mean no harm, and they can be destroyed without a page being lost. Those of veto.c
+# are not carried: the check names them, and the operator gets rid of them.
 # bed: smp=1 guest=pvh updates=3 mem=2048 budget=115 timeout=600
 # bed-long: emulator=bochs smp=1 guest=pvh updates=3 timeout=600
 
@@ -11,7 +12,7 @@ INNOCENT="area area-pvh"
 # ARGS: some of them, by name.
 names() {
     local f
-    for f in ${ARGS:-$INNOCENT $(cd /boot/guests/hostile && ls *.cfg)}; do basename $f .cfg; done
+    for f in ${ARGS:-$INNOCENT $(cd /boot/guests/hostile && ls *.cfg | grep -v ^veto-)}; do basename $f .cfg; done
 }
 kernel() { [ -e /boot/guests/hostile/$1 ] && echo /boot/guests/hostile/$1 || echo /boot/guests/$1; }
 
@@ -51,13 +52,45 @@ half_built() {
     provoke destroy $d
     check "both are gone" wait_for 20 only_dom0
 }
+
+# More of them, which the host is updated with: with a vCPU, with memory as well.
+STAGES="create-begun-pv create-pv create-half-pv create-hvm create-half-hvm"
+start_half_built() {
+    local stage
+    for stage in $STAGES; do
+        provoke $stage >/run/bed/$stage.id
+        check "$stage: a domain" test -s /run/bed/$stage.id
+        check "a rehearsal with it" xen-liveupdate rehearse
+    done
+}
+end_half_built() {
+    local stage
+    for stage in $STAGES; do check "$stage: can be destroyed" provoke destroy $(cat /run/bed/$stage.id); done
+}
 not_rehearsed() { ! xen-liveupdate rehearse >/run/bed/refused 2>&1 && grep 'has no vCPU yet' /run/bed/refused; }
+
+# veto KERNEL RESOURCE REASON: a guest that brings this about. docs/limits.md says that the way out is its end, or its
+# reboot.
+veto() {
+    check "$1: starts" start_kernel $1
+    wait_for 60 is_up $1 1
+    check "$1: is ready" said $1 "ready 1"
+    check "$1: the check refuses it by its name" check_refuses "domain $(xl domid $1) ($1): $2: $3"
+    check_equal "$1: and nothing else" "$(grep -c '^refused' /run/bed/refused)" 1
+    check "$1: can be destroyed" xl destroy $1
+    check "$1: and an update is possible without it" wait_for 20 xen-liveupdate check
+}
+
+vetoes() {
+    veto veto-PROFILE features "is profiled (xenoprof)"
+}
 
 start_all() {
     local k
     wait_for 30 settled
-    [ "$UPDATE" = none ] || half_built
+    [ "$UPDATE" = none ] || { half_built; vetoes; }
     free_pages >/run/bed/free
+    [ "$UPDATE" = none ] || start_half_built
     for k in $(names); do check "$k: starts" start_kernel $k; done
     all_ready 1
 }
@@ -87,6 +120,7 @@ after_each() {
 after() {
     local k now
     for k in $(names); do check "$k: can be destroyed" xl destroy $k; done
+    [ "$UPDATE" = none ] || end_half_built
     check "only dom0 is left" wait_for 30 only_dom0
     # Where Xen's heap has holes depends on its past; an update makes a new heap.
     [ "$UPDATE" = none ] || check "one more update" update $(update_image 1)

@@ -105,14 +105,20 @@ static int create_pv(void)
     return create(0, 0, &domid);
 }
 
-static int create_hvm_with(unsigned int flags)
+static int create_hvm_domain(unsigned int flags, uint32_t *domid)
 {
     unsigned int mb = 4;
-    uint32_t domid;
 
     /* With everything emulated that a device model relies on. */
-    return create(XEN_DOMCTL_CDF_hvm | flags, XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI, &domid) ||
-           xc_shadow_control(xch, domid, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION, &mb, 0);
+    return create(XEN_DOMCTL_CDF_hvm | flags, XEN_X86_EMU_ALL & ~XEN_X86_EMU_VPCI, domid) ||
+           xc_shadow_control(xch, *domid, XEN_DOMCTL_SHADOW_OP_SET_ALLOCATION, &mb, 0);
+}
+
+static int create_hvm_with(unsigned int flags)
+{
+    uint32_t domid;
+
+    return create_hvm_domain(flags, &domid);
 }
 
 static int create_hvm(void)
@@ -134,6 +140,32 @@ static int create_begun_pv(void)
     uint32_t domid;
 
     return create_without_vcpu(0, 0, &domid);
+}
+
+/* With some memory, in pages and in a large piece; what would be written there, and registers, are still to come. */
+static int give_memory(uint32_t domid)
+{
+    xen_pfn_t frames[16], large = PAGES_OF_2M;
+
+    for (unsigned int i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+        frames[i] = i;
+    return xc_domain_populate_physmap_exact(xch, domid, sizeof(frames) / sizeof(frames[0]), 0, 0,
+                                            frames) ||
+           xc_domain_populate_physmap_exact(xch, domid, 1, 9, 0, &large);
+}
+
+static int create_half_pv(void)
+{
+    uint32_t domid;
+
+    return create(0, 0, &domid) || give_memory(domid);
+}
+
+static int create_half_hvm(void)
+{
+    uint32_t domid;
+
+    return create_hvm_domain(XEN_DOMCTL_CDF_hap, &domid) || give_memory(domid);
 }
 
 static int create_nested(void)
@@ -429,6 +461,8 @@ static const struct deed {
     {"park", "CPUS", 1, park},
     {"create-pv", "", 0, create_pv},
     {"create-hvm", "", 0, create_hvm},
+    {"create-half-pv", "", 0, create_half_pv},
+    {"create-half-hvm", "", 0, create_half_hvm},
     {"create-nested", "", 0, create_nested},
     {"create-begun", "", 0, create_begun},
     {"create-begun-pv", "", 0, create_begun_pv},
