@@ -2,7 +2,9 @@
 # Guests that make hypercalls at random (tests/guests/random/), PV and PVH, beside two that mean no harm: rehearsals and
 # updates are made, or refused by the name of one of them for a reason that docs/limits.md calls a guest's; once that
 # one is destroyed, they are made. Nobody else has harm from it, and no page is lost. SEED repeats what the guests are
-# begun with; ARGS: kinds=pv,pvh,pv what is started, rehearsals=N before each update, seconds=N of calls between two.
+# begun with; ARGS: kinds=pv,pvh,pv what is started, rehearsals=N before each update, seconds=N of calls between two, cap=N
+# percent of a CPU for each guest. The run of `make check` is five minutes of the machine's time, the same ones every time.
+# bed: smp=1 icount=3 updates=4 seed=4711 mem=2560 budget=80 timeout=400 files=docs/limits.md args="kinds=pv,pvh cap=2 seconds=60" xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=1 updates=3 seed=4711 mem=2560 timeout=600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=1 updates=20 mem=2560 timeout=3600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=2 updates=20 mem=2560 timeout=3600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
@@ -12,6 +14,7 @@
 KINDS="pv pvh pv pvh"
 REHEARSALS=2
 SECONDS_BETWEEN=4
+CAP=
 ATTEMPTS=8
 
 for word in $ARGS; do
@@ -19,17 +22,24 @@ for word in $ARGS; do
     kinds=*) KINDS=$(echo ${word#*=} | tr , ' ') ;;
     rehearsals=*) REHEARSALS=${word#*=} ;;
     seconds=*) SECONDS_BETWEEN=${word#*=} ;;
+    cap=*) CAP=${word#*=} ;;
     *) not_ok "unknown word in ARGS: $word" ;;
     esac
 done
 
 . /bed/refused.sh
 
+# What a guest does costs the emulator more than its time.
+begin() {
+    xl unpause $1 || return
+    [ -z "$CAP" ] || xl sched-credit2 -d $1 -c $CAP
+}
+
 # --- Guests that mean no harm --------------------------------------------------------------------
 
 INNOCENT="evtchn area-pvh"
 
-start_innocent() { make_kernel $1 /boot/guests/$1 && xl unpause $1; }
+start_innocent() { make_kernel $1 /boot/guests/$1 && begin $1; }
 
 has_verdict() { said $1 "PASS $2" || said $1 FAIL; }
 
@@ -58,7 +68,7 @@ start() {
     [ $1 = pv ] || kernel=$kernel-pvh
     echo $n >/run/bed/random.nr
     make_kernel $1-$n $kernel "on_reboot=\"destroy\"
-extra=\"seed=$((SEED * 100 + n))\"" && xl unpause $1-$n && echo "$1 $1-$n" >>/run/bed/random.running
+extra=\"seed=$((SEED * 100 + n))\"" && begin $1-$n && echo "$1 $1-$n" >>/run/bed/random.running
 }
 
 is_there() { xl domid $1 >/dev/null 2>&1; }
