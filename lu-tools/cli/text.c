@@ -127,7 +127,7 @@ void print_result(const struct cli *c, const struct xenlu_result *r)
     say(c, "to: %s\n", r->to);
     say(c, "generation: %u\n", r->generation);
     say(c, "attempts: %u\n", r->attempts);
-    if (r->state == XENLU_STATE_FAILED)
+    if (result_undone(r))
         print_failure(c, r);
     if (r->state == XENLU_STATE_NONE)
         return;

@@ -315,7 +315,8 @@ enum xenlu_state {
     XENLU_STATE_RUNNING,
     XENLU_STATE_FAILED, /* everything is as it was; error, phase, reason tell more */
     XENLU_STATE_REHEARSED,
-    XENLU_STATE_DONE, /* the running Xen was started by a live update */
+    XENLU_STATE_DONE,     /* the running Xen was started by a live update */
+    XENLU_STATE_RETURNED, /* the target refused and came back; as it was, but nothing is staged */
 };
 const char *xenlu_state_name(enum xenlu_state state);
 

@@ -392,7 +392,7 @@ static enum xenlu_code finish(struct xenlu *lu, enum xenlu_code code, struct xen
     if (code == XENLU_NOT_KNOWN)
         return code;
     if (code == XENLU_TIMEOUT) {
-        if (xenlu_get_result(lu, &r, sizeof(r), NULL) || r.state != XENLU_STATE_FAILED)
+        if (xenlu_get_result(lu, &r, sizeof(r), NULL) || !result_undone(&r))
             return code;
         a->result = r;
     }
@@ -532,9 +532,10 @@ static enum xenlu_code failed(const struct xenlu_result *r, struct xenlu_error *
         snprintf(domain, sizeof(domain), "domain %u", r->domid);
     xenlu_fail(err, XENLU_FAILED, r->errnum, "see xen-liveupdate check, and Xen's log (xl dmesg)",
                "the update failed in phase %s, resource %s, %s: %s (%s); all domains go on under "
-               "the same Xen",
+               "the same Xen%s",
                phase ? phase : "?", r->resource[0] ? r->resource : "-", domain, r->reason,
-               strerror(r->errnum));
+               strerror(r->errnum),
+               r->state == XENLU_STATE_RETURNED ? ", nothing is staged any more" : "");
     err->domid = r->domid;
 
     return XENLU_FAILED;
@@ -584,7 +585,7 @@ static enum xenlu_code outcome(struct xenlu *lu, bool update, struct xenlu_error
         /* Once more: the last phase may have ended between the two. */
         if (r->state == wanted && (r->generation != a->generation) == update)
             return xenlu_get_result(lu, r, sizeof(*r), &why) ? not_told(&why, err) : XENLU_OK;
-        if (r->state == XENLU_STATE_FAILED)
+        if (result_undone(r))
             return failed(r, err);
     }
     if (a->plan.timeout && now() > a->deadline)

@@ -109,12 +109,13 @@ const char *xenlu_state_name(enum xenlu_state state)
         [XENLU_STATE_NONE] = "none",           [XENLU_STATE_SCHEDULED] = "scheduled",
         [XENLU_STATE_RUNNING] = "running",     [XENLU_STATE_FAILED] = "failed",
         [XENLU_STATE_REHEARSED] = "rehearsed", [XENLU_STATE_DONE] = "done",
+        [XENLU_STATE_RETURNED] = "returned",
     };
 
     return (unsigned int)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
 
-_Static_assert((int)XENLU_STATE_DONE == XEN_LIVEUPDATE_STATE_done, "states");
+_Static_assert((int)XENLU_STATE_RETURNED == XEN_LIVEUPDATE_STATE_returned, "states");
 _Static_assert(XENLU_NO_DOMAIN == XEN_LIVEUPDATE_NO_DOMAIN, "no domain");
 
 static enum xenlu_code get_result(struct xenlu *lu, struct xenlu_result *r, struct xenlu_error *err)

@@ -13,6 +13,11 @@
 
 #include "record.h"
 
+bool result_undone(const struct xenlu_result *r)
+{
+    return r->state == XENLU_STATE_FAILED || r->state == XENLU_STATE_RETURNED;
+}
+
 Lu__Result *journal_result(const struct xenlu_result *r)
 {
     Lu__Result *m = record_alloc(sizeof(*m));
@@ -46,7 +51,7 @@ Lu__Result *journal_result(const struct xenlu_result *r)
         m->phases[m->n_phases++] = p;
     }
 
-    if (r->state == XENLU_STATE_FAILED) {
+    if (result_undone(r)) {
         m->errnum = r->errnum;
         m->failed_phase = record_text(phase ? phase : "?");
         m->failed_resource = record_text(r->resource);
@@ -112,7 +117,7 @@ Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
     if (tried > (rehearsal ? 1 : 2))
         return end_as(begin, LU__OUTCOME__NOT_KNOWN,
                       "not done; how it ended is not known: other attempts followed", NULL);
-    if (r->state == XENLU_STATE_FAILED)
+    if (result_undone(r))
         return end_as(begin, LU__OUTCOME__FAILED, "failed; everything is as it was", r);
     if (r->state == XENLU_STATE_REHEARSED && rehearsal)
         return end_as(begin, LU__OUTCOME__REHEARSED, "rehearsed", r);

@@ -119,6 +119,8 @@ bool journal_understands(const Lu__Begin *begin);
 int old_journal_read(struct journal *j, const char *path, struct record_why *why);
 
 Lu__Result *journal_result(const struct xenlu_result *r);
+/* Was the attempt tried, and is everything as it was, under the same Xen? */
+bool result_undone(const struct xenlu_result *r);
 const char *journal_outcome(const struct attempt *a); /* "done", "under-way", ... */
 
 /*

@@ -51,8 +51,32 @@ struct lu_handover {
     int64_t jump_start;    /* all other CPUs are parked */
     struct lu_extent extent[LU_HANDOVER_EXTENTS];
     uint64_t rsdp; /* machine address of the ACPI root pointer, 0: found by scanning */
+    /*
+     * The way back: machine address of the source's code, below 4 GiB; 0: there is none.  Entered in 64-bit mode by each
+     * CPU that the target runs on, with the first 4 GiB mapped one to one, no feature of CR4 but PAE, outside of VMX
+     * and SVM, interrupts and NMIs off, and the CPU's local APIC id in EDI.
+     */
+    uint64_t way_back;
+    uint32_t fault_phase; /* debug builds: refuse on purpose in this phase, 0: do not */
+    uint32_t fault_point; /* there: index of the resource, or of the step */
 };
-_Static_assert(sizeof(struct lu_handover) <= 4096, "handover page overflows");
+
+/* What the target has to say when it goes back.  In the handover page, LU_RETURN_OFFSET bytes into it. */
+#define LU_RETURN_OFFSET 2048
+#define LU_RETURN_MAGIC  0x4e5554524c4e4558ULL /* the bytes "XENLRTUN" */
+
+struct lu_return {
+    uint64_t magic;
+    uint32_t phase; /* XEN_LIVEUPDATE_PHASE_* */
+    uint32_t error; /* errno, positive */
+    uint32_t domid; /* XEN_LIVEUPDATE_NO_DOMAIN: the host */
+    uint32_t log_len;
+    char resource[32]; /* name; "": of none */
+    char reason[192];
+    char log[1792]; /* the end of what the target has printed, log_len bytes */
+};
+_Static_assert(sizeof(struct lu_handover) <= LU_RETURN_OFFSET, "handover page overflows");
+_Static_assert(LU_RETURN_OFFSET + sizeof(struct lu_return) <= 4096, "struct lu_return overflows");
 
 /*
  * ELF note of a Xen that can be the target of a live update.

@@ -320,6 +320,7 @@ static int prepare(struct kexec_image *image)
         rc = liveupdate_image_verify(image);
     if ( !rc )
         count_vcpus();
+    liveupdate_back_prepare(image);
     liveupdate_phase_end();
 
     return rc;
@@ -361,7 +362,7 @@ static int perform(struct kexec_image *image)
 
         extent.mfn = mfn_x(liveupdate_stream_mfn);
         extent.nr = PFN_UP(liveupdate_report.stream_bytes);
-        liveupdate_jump(image, &extent, 1, liveupdate_report.stream_bytes);
+        rc = liveupdate_jump(image, &extent, 1, liveupdate_report.stream_bytes);
     }
 
     liveupdate_release_cpus();
@@ -393,8 +394,11 @@ static void finish(int rc)
         liveupdate_fail(NULL, rc);
         if ( stream.buf )
             free_stream();
-        printk(XENLOG_ERR "liveupdate: not done: %s (phase %u, resource %s, %d)\n",
-               rep->reason, rep->phase,
+        /* Its image is not what was staged any more. */
+        if ( rep->returned )
+            kexec_liveupdate_unstage();
+        printk(XENLOG_ERR "liveupdate: %s: %s (phase %u, resource %s, %d)\n",
+               rep->returned ? "the target has refused" : "not done", rep->reason, rep->phase,
                rep->resource ? rep->resource->name : "-", rc);
     }
     else
@@ -407,8 +411,11 @@ static void finish(int rc)
     if ( !rc )
         rep->error = 0;
     smp_wmb();
-    rep->state = rc ? XEN_LIVEUPDATE_STATE_failed
-                    : XEN_LIVEUPDATE_STATE_rehearsed;
+    if ( rep->returned )
+        rep->state = XEN_LIVEUPDATE_STATE_returned;
+    else
+        rep->state = rc ? XEN_LIVEUPDATE_STATE_failed
+                        : XEN_LIVEUPDATE_STATE_rehearsed;
 }
 
 static struct timer breather;
@@ -423,7 +430,7 @@ static void cf_check pause_work(void *unused)
      * A vCPU was caught in the middle of something, say an I/O instruction: it
      * is through with it as soon as it has run a little.
      */
-    if ( rc == -EBUSY && busy_retries )
+    if ( rc == -EBUSY && busy_retries && !rep->returned )
     {
         busy_retries--;
         rep->reason[0] = '\0';
@@ -545,6 +552,8 @@ struct domain *__init liveupdate_restore(void)
         panic("liveupdate: %s (resource %s, domain %u, %d)\n", rep->reason,
               rep->resource->name, rep->domid, rc);
 
+    liveupdate_take_over();
+
     liveupdate_phase_begin(LU_PHASE_commit);
     walk(LU_PHASE_commit, commit_one, NULL, false);
     liveupdate_phase_end();
@@ -566,6 +575,7 @@ void __init liveupdate_resume_domains(void)
     liveupdate_phase_end();
 
     liveupdate_restoring = false;
+    liveupdate_fault = (struct liveupdate_fault){};
     count_vcpus();
     rep->state = XEN_LIVEUPDATE_STATE_done;
 

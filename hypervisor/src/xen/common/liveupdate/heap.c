@@ -43,6 +43,37 @@ void liveupdate_init_heap(mfn_t mfn, unsigned long nr)
     }
 }
 
+/*
+ * Whatever is free may have been written to behind the back of this Xen: all of
+ * it is scrubbed once more.  With interrupts off and all other CPUs held.
+ */
+void liveupdate_dirty_heap(void)
+{
+    unsigned int node, zone, order;
+    struct page_info *pg;
+
+    spin_lock(&heap_lock);
+    for_each_online_node ( node )
+        for ( zone = 0; avail[node] && zone < NR_ZONES; zone++ )
+            for ( order = 0; order <= MAX_ORDER; order++ )
+            {
+                PAGE_LIST_HEAD(list);
+
+                page_list_move(&list, &heap(node, zone, order));
+                while ( (pg = page_list_remove_head(&list)) )
+                {
+                    unsigned int i;
+
+                    for ( i = 0; i < (1U << order); i++ )
+                        if ( !test_and_set_bit(_PGC_need_scrub,
+                                               &pg[i].count_info) )
+                            node_need_scrub[node]++;
+                    page_list_add_scrub(pg, node, zone, order, 0);
+                }
+            }
+    spin_unlock(&heap_lock);
+}
+
 bool liveupdate_has_heap(nodeid_t node)
 {
     return avail[node];

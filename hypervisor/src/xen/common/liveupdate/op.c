@@ -44,6 +44,18 @@ bool liveupdate_segment_in_place(const xen_kexec_segment_t *seg)
                   start + PAGE_SIZE, start + size);
 }
 
+bool liveupdate_image_in_place(const struct kexec_image *image)
+{
+    unsigned int i;
+
+    for ( i = 0; i < image->nr_segments; i++ )
+        if ( !guest_handle_is_null(image->segments[i].buf.h) &&
+             !liveupdate_segment_in_place(&image->segments[i]) )
+            return false;
+
+    return true;
+}
+
 /*
  * Everything has to go into the slot, less the handover page, or over the
  * running Xen's image and not beyond it.
@@ -248,6 +260,20 @@ static int op_fault(struct xen_liveupdate_fault *f)
     }
     if ( f->resource >= n )
         return -ENOENT;
+
+    /* Steps of the target's boot have no resource. */
+    if ( f->phase == LU_PHASE_adopt )
+    {
+        f->exists = f->resource < LU_STEP_nr;
+        if ( f->exists )
+            strlcpy(f->name, liveupdate_step_names[f->resource],
+                    sizeof(f->name));
+        liveupdate_fault = (struct liveupdate_fault){
+            .phase = f->exists ? f->phase : LU_PHASE_idle,
+            .resource = f->resource,
+        };
+        return 0;
+    }
 
     strlcpy(f->name, liveupdate_resources[f->resource]->name, sizeof(f->name));
     f->exists = liveupdate_fault_exists(liveupdate_resources[f->resource],

@@ -131,6 +131,10 @@ bool liveupdate_fault_exists(const struct liveupdate_resource *res,
     case LU_PHASE_verify:
         return res == liveupdate_resources[0];
 
+    /* On the target, which comes back. */
+    case LU_PHASE_plan:
+        return res->plan;
+
     default:
         return false;
     }

@@ -161,6 +161,7 @@ DEFINE_XEN_GUEST_HANDLE(xen_liveupdate_t);
 #define XEN_LIVEUPDATE_STATE_failed     3  /* host as it was; see error, phase, reason */
 #define XEN_LIVEUPDATE_STATE_rehearsed  4
 #define XEN_LIVEUPDATE_STATE_done       5  /* this Xen was started by a live update */
+#define XEN_LIVEUPDATE_STATE_returned   6  /* the target refused and came back; host as it was, nothing staged */
 
 struct xen_liveupdate_refusal {
     uint32_t domid;                 /* XEN_LIVEUPDATE_NO_DOMAIN: the host */

@@ -114,6 +114,8 @@ void liveupdate_offline_page(struct page_info *pg, bool broken);
 int liveupdate_image_check(const xen_kexec_segment_t *segs, unsigned int nr,
                            paddr_t entry);
 bool liveupdate_segment_in_place(const xen_kexec_segment_t *seg);
+/* Is the running Xen left as it is when @image is started? */
+bool liveupdate_image_in_place(const struct kexec_image *image);
 int liveupdate_image_loaded(const struct kexec_image *image);
 /* Did anything alter the image since it was staged? */
 int liveupdate_image_verify(const struct kexec_image *image);
@@ -124,8 +126,9 @@ int liveupdate_image_verify(const struct kexec_image *image);
 int liveupdate_kexec_allowed(unsigned long cmd);
 int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg);
 int liveupdate_get_range(xen_kexec_range_t *range);
-/* xen/common/kexec.c: the staged image, or NULL. */
+/* xen/common/kexec.c: the staged image, or NULL; it is staged no more. */
 struct kexec_image *kexec_liveupdate_image(void);
+void kexec_liveupdate_unstage(void);
 
 /* --- The update itself (common/liveupdate/core.c) --- */
 
@@ -145,6 +148,7 @@ extern uint64_t liveupdate_stream_len;
 
 struct liveupdate_report {
     unsigned int state;         /* XEN_LIVEUPDATE_STATE_* */
+    bool returned;              /* by the target, after the jump */
     enum liveupdate_phase phase;
     const struct liveupdate_resource *resource;
     domid_t domid;              /* DOMID_INVALID: none */
@@ -206,11 +210,62 @@ bool liveupdate_target_lacks(uint32_t feature);
 /* Keep every other CPU in a loop with interrupts off; this one as well. */
 int liveupdate_hold_cpus(void);
 void liveupdate_release_cpus(void);
-/* Collect pending interrupts, park the others for good. */
+/* Collect pending interrupts, park the others. */
 void liveupdate_park_cpus(void);
-void noreturn liveupdate_jump(struct kexec_image *image,
-                              const struct lu_extent *extents,
-                              unsigned int nr_extents, uint64_t stream_len);
+/* Returns if the target came back: -errno, refused. */
+int liveupdate_jump(struct kexec_image *image, const struct lu_extent *extents,
+                    unsigned int nr_extents, uint64_t stream_len);
+/* Put the CPU into wait-for-SIPI; all that are offline, or all others. */
+void liveupdate_stop_cpu(uint32_t apic_id);
+void liveupdate_stop_cpus(bool held_too);
+/* Ready this CPU for whoever boots next: no NMIs, VMX, SVM, MSRs as after a reset. */
+void liveupdate_leave_cpu(void);
+
+/* --- The way back from a target that refuses (arch/x86/liveupdate/back.c) --- */
+
+struct liveupdate_context;
+
+/* Source, domains run: is there a way back from @image? */
+void liveupdate_back_prepare(const struct kexec_image *image);
+bool liveupdate_back_offered(void);
+/* Source, this CPU: where it comes back to, NULL: there is no way; its registers. */
+struct liveupdate_context *liveupdate_back_context(void);
+void liveupdate_back_save_cpu(void);
+void liveupdate_back_restore_cpu(void);
+/* Source, the host: before the jump; after it, with what the target has said. */
+paddr_t liveupdate_back_save(void);
+int liveupdate_back_restore(const struct lu_handover *h);
+
+/*
+ * Target: how far its boot has come, by name (back.c).  Debug builds: fails there
+ * if that was asked for.
+ */
+enum liveupdate_step {
+    LU_STEP_handover,           /* the handover page was read */
+    LU_STEP_memory,             /* the slot is the boot allocator's */
+    LU_STEP_stream,             /* direct map complete, stream not yet opened */
+    LU_STEP_adopted,            /* stream accepted */
+    LU_STEP_heap,               /* frame table and first heap out of free memory */
+    LU_STEP_m2p,                /* machine-to-physical table of the source mapped */
+    LU_STEP_time,               /* platform timer and PIT */
+    LU_STEP_apic,               /* local APIC; I/O APICs and 8259A before it */
+    LU_STEP_cpus,               /* before the other CPUs are started */
+    LU_STEP_drivers,            /* after them, and all initcalls */
+    LU_STEP_nr
+};
+extern const char *const liveupdate_step_names[];
+void liveupdate_step(enum liveupdate_step step);
+
+/* Target: what the handover page says of it; is there a way; not any more. */
+void liveupdate_back_learn(const struct lu_handover *h);
+void liveupdate_back_apic(void);
+void liveupdate_take_over(void);
+
+/* What the parts of Xen that a target's boot has set up for itself put back. */
+void liveupdate_restore_timers(void);
+void liveupdate_forget_eois(void);
+void liveupdate_suspect_irqs(void);
+void liveupdate_dirty_heap(void);
 
 /* --- Memory (arch/x86/liveupdate/{memmap,frames,p2m}.c) --- */
 

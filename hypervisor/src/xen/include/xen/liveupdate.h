@@ -15,6 +15,7 @@
 #define __XEN_LIVEUPDATE_H__
 
 #include <xen/types.h>
+#include <xen/lib.h>
 #include <xen/mm-frame.h>
 #include <xen/time.h>
 
@@ -247,7 +248,13 @@ void liveupdate_console_release(void);
 bool liveupdate_console_held(void);
 void liveupdate_console_flush(void);
 void liveupdate_console_init(void);
+/* The end of the ring; returns how much. */
+unsigned int liveupdate_console_tail(char *buf, unsigned int len);
+/* Target, panic(): back to the source, which is told why, if there is a way. */
+void liveupdate_go_back(const char *fmt, va_list args);
+bool liveupdate_can_go_back(void);
 #else
+static inline void liveupdate_go_back(const char *fmt, va_list args) {}
 static inline void liveupdate_console_init(void) {}
 static inline bool liveupdate_console_held(void) { return false; }
 static inline void liveupdate_console_flush(void) {}

@@ -188,6 +188,8 @@ void __init liveupdate_early_init(const char *loader)
             };
             rsdp_hint = handover.rsdp;
         }
+        if ( intact )
+            liveupdate_back_learn(&handover);
     }
     liveupdate_bootstrap_unmap();
 }
@@ -265,6 +267,7 @@ void __init liveupdate_reserve_late(struct e820map *map)
             init_boot_pages(PAGE_ALIGN(map->map[i].addr),
                             (map->map[i].addr + map->map[i].size) & PAGE_MASK);
     slot_given = true;
+    liveupdate_step(LU_STEP_memory);
 }
 
 /*
@@ -297,6 +300,7 @@ bool liveupdate_keep_image(void)
  */
 void __init liveupdate_boot_end(unsigned long *s, unsigned long *e)
 {
+    liveupdate_step(LU_STEP_heap);
     *s = PFN_DOWN(liveupdate_region.start);
     *e = PFN_UP(liveupdate_region.start + liveupdate_region.size);
 }
@@ -367,6 +371,7 @@ void __init liveupdate_adopt(void)
     if ( handover_error )
         panic("liveupdate: %s\n", handover_error);
 
+    liveupdate_step(LU_STEP_stream);
     hdr = gather_stream();
     if ( lu_stream_open(&liveupdate_stream, hdr, handover.stream_len, &why) )
         panic("liveupdate: stream refused: %s at offset %"PRIu64", record %#x, domain %u: %s\n",
@@ -391,6 +396,7 @@ void __init liveupdate_adopt(void)
     mark_busy(__pa(_start), __pa(__2M_rwdata_end));
 
     adopted = true;
+    liveupdate_step(LU_STEP_adopted);
 
     liveupdate_scrub_heap();
     liveupdate_feed_boot_allocator();
@@ -406,6 +412,7 @@ static struct page_info *__init liveupdate_m2p_chunk(unsigned long index, bool c
                                                LU_REC_M2P, 0);
     unsigned int i;
 
+    liveupdate_step(LU_STEP_m2p);
     for ( i = 0; i < r->nr; i++ )
     {
         struct lu_m2p_entry e;

@@ -675,6 +675,66 @@ static void cf_check pirq_resume(struct domain *d)
     }
 }
 
+/*
+ * Source, each CPU that comes back from a target, whose boot finishes what it
+ * finds in service: guests need not do so any more.
+ */
+void liveupdate_forget_eois(void)
+{
+    struct pending_eoi *peoi = this_cpu(pending_eoi);
+    unsigned int sp = pending_eoi_sp(peoi), i, nr = 0;
+
+    for ( i = 0; i < sp; i++ )
+    {
+        struct irq_desc *desc = irq_to_desc(peoi[i].irq);
+
+        if ( apic_isr_read(peoi[i].vector) )
+        {
+            peoi[nr++] = peoi[i];
+            continue;
+        }
+
+        spin_lock(&desc->lock);
+        if ( desc->status & IRQ_GUEST )
+            cpumask_clear_cpu(smp_processor_id(),
+                              guest_action(desc)->cpu_eoi_map);
+        spin_unlock(&desc->lock);
+    }
+    pending_eoi_sp(peoi) = nr;
+}
+
+/* Source, after a target came back: what fired in between fired there. */
+void liveupdate_suspect_irqs(void)
+{
+    unsigned int irq;
+
+    for ( irq = 0; irq < nr_irqs; irq++ )
+    {
+        struct irq_desc *desc = irq_to_desc(irq);
+        const irq_guest_action_t *action;
+        unsigned int i;
+
+        if ( !(desc->status & IRQ_GUEST) )
+            continue;
+
+        spin_lock(&desc->lock);
+        action = guest_action(desc);
+        /* A level interrupts again by itself. */
+        for ( i = 0; !is_level_triggered(desc) && i < action->nr_guests; i++ )
+        {
+            struct domain *d = action->guest[i];
+            struct pirq *info = pirq_info(d, domain_irq_to_pirq(d, irq));
+
+            if ( is_hvm_domain(d) && desc->msi_desc &&
+                 desc->msi_desc->msi_attrib.guest_masked )
+                continue;
+            if ( !is_hvm_domain(d) || !hvm_do_IRQ_dpci(d, info) )
+                send_guest_pirq(d, info);
+        }
+        spin_unlock(&desc->lock);
+    }
+}
+
 const struct liveupdate_resource liveupdate_res_pirq = {
     .name = "pirq",
     .check = pirq_check,

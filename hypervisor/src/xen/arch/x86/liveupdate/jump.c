@@ -28,6 +28,7 @@
 
 #include <asm/apic.h>
 #include <asm/hvm/support.h>
+#include <asm/liveupdate-back.h>
 #include <asm/liveupdate-compat.h>
 #include <asm/liveupdate-efi.h>
 #include <asm/liveupdate-irq.h>
@@ -127,6 +128,41 @@ static void reset_msrs(void)
         wrmsrl(MSR_SPEC_CTRL, 0);
 }
 
+/* What makes a CPU ready for whoever boots next. */
+void liveupdate_leave_cpu(void)
+{
+    mask_nmis();
+    stop_mce_interrupts();
+    /* INIT is blocked in VMX operation, and with SVM while GIF is clear. */
+    hvm_cpu_down();
+    reset_msrs();
+}
+
+/*
+ * Ready for an INIT, which comes from stop_cpu(), or from a target that starts
+ * this CPU.  Returns if the target does not go through with it, be it that this
+ * CPU has waited here, be it that it comes back from the target.
+ */
+static void park(void)
+{
+    struct liveupdate_context *ctx = liveupdate_back_context();
+
+    liveupdate_pending_fill(smp_processor_id());
+    liveupdate_back_save_cpu();
+    if ( !ctx || !liveupdate_back_point(ctx) )
+    {
+        liveupdate_leave_cpu();
+        atomic_inc(&nr_parked);
+    }
+
+    while ( !ctx )
+        halt();
+    while ( read_atomic(&command) == PARKED )
+        cpu_relax();
+
+    liveupdate_back_restore_cpu();
+}
+
 /*
  * In a tasklet, that is by the idle vCPU and outside of any lock: the CPU that
  * saves takes some of them.
@@ -140,18 +176,7 @@ static void cf_check hold(void *unused)
         cpu_relax();
 
     if ( read_atomic(&command) == PARKED )
-    {
-        liveupdate_pending_fill(smp_processor_id());
-        mask_nmis();
-        stop_mce_interrupts();
-        /* INIT is blocked in VMX operation, and with SVM while GIF is clear. */
-        hvm_cpu_down();
-        reset_msrs();
-        atomic_inc(&nr_parked);
-        /* Until the INIT of stop_cpu(). */
-        for ( ; ; )
-            halt();
-    }
+        park();
 
     cpumask_clear_cpu(smp_processor_id(), &held);
     local_irq_enable();
@@ -218,9 +243,16 @@ int liveupdate_hold_cpus(void)
 
 void liveupdate_release_cpus(void)
 {
+    s_time_t deadline = NOW() + HOLD_TIMEOUT;
+
     write_atomic(&command, RELEASED);
     while ( !cpumask_empty(&held) )
+    {
+        /* One that a target has taken with it. */
+        if ( NOW() > deadline )
+            panic("liveupdate: CPU %u has not come back\n", cpumask_first(&held));
         cpu_relax();
+    }
 
     spin_debug_enable();
     local_irq_enable();
@@ -232,22 +264,35 @@ void liveupdate_release_cpus(void)
  * because the target never starts it.  By then something else is there.  In
  * wait-for-SIPI it executes nothing.  The same goes for one that is offline: it
  * halts, or waits for a write to a line of Xen's, in play_dead().
+ * With a way back the source's code stays until the target commits: it is the
+ * target that stops those which it has not started.
  */
-static void stop_cpu(unsigned int cpu)
+void liveupdate_stop_cpu(uint32_t apic_id)
 {
     s_time_t deadline = NOW() + MILLISECS(1);
 
     apic_icr_write(APIC_INT_LEVELTRIG | APIC_INT_ASSERT | APIC_DM_INIT,
-                   cpu_physical_id(cpu));
+                   apic_id);
     /* There is no such bit in x2APIC mode. */
     while ( !x2apic_enabled && (apic_read(APIC_ICR) & APIC_ICR_BUSY) &&
             NOW() < deadline )
         cpu_relax();
 }
 
+/* Those that are offline; with @held_too, all but this one. */
+void liveupdate_stop_cpus(bool held_too)
+{
+    unsigned int cpu;
+
+    for_each_present_cpu ( cpu )
+        if ( cpu && cpu_physical_id(cpu) != BAD_APICID &&
+             (held_too || !cpu_online(cpu)) )
+            liveupdate_stop_cpu(cpu_physical_id(cpu));
+}
+
 void liveupdate_park_cpus(void)
 {
-    unsigned int cpu, others = num_online_cpus() - 1;
+    unsigned int others = num_online_cpus() - 1;
 
     liveupdate_pending_steer();
 
@@ -255,9 +300,7 @@ void liveupdate_park_cpus(void)
     while ( atomic_read(&nr_parked) != others )
         cpu_relax();
 
-    for_each_present_cpu ( cpu )
-        if ( cpu && cpu_physical_id(cpu) != BAD_APICID )
-            stop_cpu(cpu);
+    liveupdate_stop_cpus(!liveupdate_back_offered());
 
     liveupdate_pending_fill(smp_processor_id());
 }
@@ -301,10 +344,11 @@ static void noreturn leave_with_nmis_blocked(void)
     leave();
 }
 
-void noreturn liveupdate_jump(struct kexec_image *image,
-                              const struct lu_extent *extents,
-                              unsigned int nr_extents, uint64_t stream_len)
+int liveupdate_jump(struct kexec_image *image,
+                    const struct lu_extent *extents, unsigned int nr_extents,
+                    uint64_t stream_len)
 {
+    struct liveupdate_context *ctx = liveupdate_back_context();
     const struct liveupdate_report *rep = &liveupdate_report;
     const struct lu_stream_header *hdr = mfn_to_virt(extents[0].mfn);
     struct lu_handover *h;
@@ -334,17 +378,28 @@ void noreturn liveupdate_jump(struct kexec_image *image,
         .collect_start = rep->phase_start[LU_PHASE_collect],
         .rsdp = liveupdate_rsdp(),
     };
+    if ( liveupdate_fault.phase > LU_PHASE_jump && !liveupdate_fault.hit )
+    {
+        h->fault_phase = liveupdate_fault.phase;
+        h->fault_point = liveupdate_fault.resource;
+        liveupdate_fault.hit++;
+    }
     memcpy(h->extent, extents, nr_extents * sizeof(*extents));
 
     /* Xen hides the DMAR table from dom0; its successor wants to see it. */
     acpi_dmar_reinstate();
-    liveupdate_efi_prepare_jump();
+    liveupdate_back_save_cpu();
     mask_nmis();
     stop_mce_interrupts();
     hvm_cpu_down();
+    h->way_back = liveupdate_back_save();
+    liveupdate_efi_prepare_jump();
 
     h->jump_start = NOW();
     h->crc = lu_crc32c(0, h, PAGE_SIZE);
+
+    if ( ctx && liveupdate_back_point(ctx) )
+        return liveupdate_back_restore(h);
 
     jump_image = image;
     if ( cpu_has_apic )

@@ -27,6 +27,7 @@
 #include <xen/init.h>
 #include <xen/irq.h>
 #include <xen/lib.h>
+#include <xen/liveupdate-core.h>
 #include <xen/percpu.h>
 #include <xen/xmalloc.h>
 
@@ -256,6 +257,7 @@ void liveupdate_note_irr(void)
     if ( !liveupdate_restoring )
         return;
 
+    liveupdate_back_apic();
     for ( vector = FIRST_DYNAMIC_VECTOR; vector <= LAST_DYNAMIC_VECTOR;
           vector++ )
         if ( apic_irr_read(vector) )

@@ -181,13 +181,10 @@ void __init liveupdate_time_prepare(void)
  * takes for time that the TSC has missed, and system time leaps ahead by it
  * under the domains.  (In other boots there are none yet.)
  */
-void __init liveupdate_time_pair(void)
+static void pair_up(void)
 {
     unsigned long flags;
     uint64_t count, tsc;
-
-    if ( !liveupdate_boot )
-        return;
 
     spin_lock_irqsave(&platform_timer_lock, flags);
     count = read_counter();
@@ -197,6 +194,25 @@ void __init liveupdate_time_pair(void)
     platform_timer_stamp = plt_stamp64;
     stime_platform_stamp = get_s_time_fixed(tsc);
     spin_unlock_irqrestore(&platform_timer_lock, flags);
+}
+
+void __init liveupdate_time_pair(void)
+{
+    if ( liveupdate_boot )
+        pair_up();
+}
+
+/*
+ * Source: a target that came back has set up the same timers.  System time is
+ * the TSC's, which nobody has written.
+ */
+void liveupdate_restore_timers(void)
+{
+    preinit_pit();
+    resume_platform_timer();
+    if ( !_disable_pit_irq(false) )
+        BUG();
+    pair_up();
 }
 
 /* early_time_init(), when the platform timer is there; in any boot. */
@@ -213,6 +229,7 @@ void __init liveupdate_time_start(uint64_t hz)
     t->tsc_scale.shift = (int8_t)source_time.tsc_shift;
 
     liveupdate_time_pair();
+    liveupdate_step(LU_STEP_time);
 
     liveupdate_wallclock_set(source_time.wc_sec, source_time.wc_nsec);
 
@@ -290,6 +307,7 @@ static s_time_t __initdata boot_part_start;
 static int __init cf_check boot_part_begin(void)
 {
     boot_part_start = NOW();
+    liveupdate_step(LU_STEP_cpus);
 
     return 0;
 }
@@ -306,6 +324,7 @@ static int __init cf_check boot_part_end(void)
             spared += MILLISECS(20); /* do TSCs warp? */
     }
     liveupdate_boot_ns = NOW() - boot_part_start - spared;
+    liveupdate_step(LU_STEP_drivers);
 
     return 0;
 }

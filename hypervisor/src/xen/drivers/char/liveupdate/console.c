@@ -131,10 +131,22 @@ void liveupdate_console_release(void)
     set_timer(&drain_timer, NOW() + DRAIN_PERIOD);
 }
 
-/* Crash: everything out, now. */
+unsigned int liveupdate_console_tail(char *buf, unsigned int len)
+{
+    len = min(len, min(conring_size, conringp - conringc));
+
+    return ring_read(conringp - len, buf, len);
+}
+
+/* Crash: everything out, now; if it is one. */
 void liveupdate_console_flush(void)
 {
-    unsigned long flags = console_lock_recursive_irqsave();
+    unsigned long flags;
+
+    if ( liveupdate_can_go_back() )
+        return;
+
+    flags = console_lock_recursive_irqsave();
 
     while ( held && drain_chunk() )
         continue;

@@ -8,6 +8,7 @@
 
 #if LIVEUPDATE_XEN >= 420
 #include <asm/bootinfo.h>
+#include <asm/trampoline.h>
 #endif
 #include <asm/setup.h>
 
@@ -153,6 +154,13 @@ struct guest_area {
 #define liveupdate_time_area(v)     ((void)(v), (struct guest_area *)NULL)
 #define liveupdate_runstate_32(v)   ((void)(v), false)
 #define liveupdate_set_runstate_32(v, is32) ((void)(is32))
+#endif
+
+/* The x87 part of XCR0. */
+#if LIVEUPDATE_XEN >= 420
+#define LIVEUPDATE_XCR0_X87 X86_XCR0_X87
+#else
+#define LIVEUPDATE_XCR0_X87 X86_XCR0_FP
 #endif
 
 #endif /* __ASM_X86_LIVEUPDATE_COMPAT_H__ */

@@ -20,6 +20,8 @@
  * heap once the domains run again.
  */
 
+#include <xen/liveupdate-core.h>
+
 #include <asm/liveupdate-compat.h>
 #include <asm/liveupdate-iommu.h>
 
@@ -39,6 +41,9 @@ bool __init liveupdate_amd_take_over(struct amd_iommu *iommu)
     ctrl.raw = readq(iommu->mmio_base + IOMMU_CONTROL_MMIO_OFFSET);
     if ( !ctrl.iommu_en )
         return false;
+
+    /* The source would not find its own queues and tables any more. */
+    liveupdate_take_over();
 
     ctrl.cmd_buf_en = false;
     ctrl.com_wait_int_en = false;

@@ -22,6 +22,8 @@
  * heap once the domains run again.
  */
 
+#include <xen/liveupdate-core.h>
+
 #include <asm/liveupdate-iommu.h>
 
 /* Bits 11:10 of the root table's address: another format, if not 0. */
@@ -34,8 +36,14 @@ static bool unit_translates(const struct vtd_iommu *iommu)
 
 bool liveupdate_vtd_remaps(const struct vtd_iommu *iommu)
 {
-    return liveupdate_restoring &&
-           (dmar_readl(iommu->reg, DMAR_GSTS_REG) & DMA_GSTS_IRES);
+    if ( !liveupdate_restoring )
+        return false;
+
+    /* The source would not find its own queues and tables any more. */
+    if ( dmar_readl(iommu->reg, DMAR_GSTS_REG) & (DMA_GSTS_IRES | DMA_GSTS_TES) )
+        liveupdate_take_over();
+
+    return dmar_readl(iommu->reg, DMAR_GSTS_REG) & DMA_GSTS_IRES;
 }
 
 int liveupdate_vtd_root_table(struct vtd_iommu *iommu)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A target that refuses, or fails, before it commits comes back, and the host goes on as it was: every point (step of
+# its boot, resource that it plans) is made to fail once, then an update succeeds. Debug builds only.
+# ARGS: points=PHASE:NAME,... only these.
+# bed: smp=2 budget=85 timeout=300 args=points=adopt:adopted,adopt:drivers,plan:frames,plan:power
+# bed-long: smp=1,2 guest=pv,pvh timeout=600
+
+before() {
+    start_xen
+    make_guest g1 vcpus=2 memory=128
+    DOMAINS=g1
+    check "the guest ticks" wait_tick g1 90
+    check "a target is staged" stage_image "$(update_image 1)"
+    xen-liveupdate fault list 2>/run/bed/points.err >/run/bed/points || {
+        skip "faults: $(cat /run/bed/points.err)"
+        return
+    }
+    note_life
+    come_back_everywhere
+    check_life
+    check_equal "the same Xen runs" "$(xen_version)" "$(cat /run/bed/xen.version)"
+    check "a target is staged once more" stage_image "$(update_image 1)"
+}
+
+come_back_everywhere() {
+    local phase resource points=0
+    attempts=0
+    while read -r phase resource <&4; do
+        wanted $phase $resource || continue
+        check "comes back from phase $phase, $resource" comes_back $phase $resource
+        points=$((points + 1))
+        # The first attempt leaves what the next ones use.
+        [ $points -gt 1 ] || free_pages >/run/bed/free.first
+    done 4</run/bed/points
+    check "the guest ticks after $points targets that came back" wait_tick g1 30
+    check "there were such points" test $points -gt 0
+    check_equal "they cost no page" "$(free_pages)" "$(cat /run/bed/free.first)"
+}
+
+# wanted PHASE NAME: is it a point after the jump, and one of those that were asked for?
+wanted() {
+    case $1 in adopt | plan) ;; *) return 1 ;; esac
+    case ",${ARGS#points=}," in ,, | *",$1:$2,"*) return 0 ;; esac
+    return 1
+}
+
+comes_back() {
+    local rc message
+    attempts=$((attempts + 1))
+    bad=0
+
+    [ $attempts = 1 ] || stage_image "$(update_image 1)" || return 1
+    xen-liveupdate fault $1 $2 || return 1
+    xen-liveupdate apply 2>/run/bed/apply.err
+    rc=$?
+    xen-liveupdate result >/run/bed/fault.result
+    xen-liveupdate fault off >/run/bed/fault.hit
+
+    expect "exit code" $rc 4
+    read -r message </run/bed/apply.err
+    case $message in
+    *"in phase $1, "*": injected fault"*) ;;
+    *) expect "message" "$message" "one that names the phase" ;;
+    esac
+    expect_field hit 1 /run/bed/fault.hit
+    expect_field state returned /run/bed/fault.result
+    expect_field "failed phase" $1 /run/bed/fault.result
+    expect_field generation 0 /run/bed/fault.result
+    expect_field attempts $attempts /run/bed/fault.result
+    return $bad
+}
+
+# expect WHAT GOT WANTED: notes in $bad if they differ.
+expect() {
+    [ "$2" != "$3" ] || return 0
+    echo "$1 is '$2', expected '$3'"
+    bad=1
+}
+
+# expect_field NAME WANTED FILE: a line "NAME: WANTED" of a file.
+expect_field() {
+    local name value
+    while IFS=: read -r name value; do
+        [ "$name" != "$1" ] || break
+        value=
+    done <$3
+    expect "$1" "${value# }" "$2"
+}
+
+after() {
+    check_equal "the update that succeeds says so" "$(xen-liveupdate result | sed -n 's/^state: //p')" done
+    check_equal "the guest has its CPUs" "$(guest g1 nproc)" 2
+}
