@@ -4,7 +4,7 @@
 # card with an MSI-X vector each, l1 one with a level-triggered line of the I/O APIC, s1 a serial line on an xHCI
 # controller that has MSI. A byte from outside is one interrupt; dom0's kernel counts both. With several CPUs dom0 runs on
 # the second one, and so interrupts arrive there, which does not make the jump; apic=bigsmp: each CPU has vectors of its own.
-# bed: smp=2 dom0_vcpus=1 updates=3 budget=60 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no apic=bigsmp"
+# bed: smp=2 dom0_vcpus=1 updates=3 budget=50 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no apic=bigsmp"
 # bed: smp=2 dom0_vcpus=1 iommu=amdvi updates=4 budget=50 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
 # bed: smp=1 iommu=vtd updates=4 budget=50 timeout=300 xen_args="liveupdate=64M liveupdate-spurious=no"
 # bed-long: smp=1 updates=100 timeout=2400 xen_args="liveupdate=64M liveupdate-spurious=no"
