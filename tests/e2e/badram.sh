@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Memory that is known to be bad (badpage=), or was taken offline, is nobody's after an update either, nor after the
 # next; a guest's frame that is to go offline goes when the guest has gone.
-# bed: smp=2 mem=1536 dom0_mem=768M budget=140 timeout=400 updates=2 xen_args="liveupdate=64M badpage=0x20000-0x200ff,0x22000"
+# bed-long: smp=2 mem=1536 dom0_mem=768M timeout=400 updates=2 xen_args="liveupdate=64M badpage=0x20000-0x200ff,0x22000"
 
 before() {
     start_xen

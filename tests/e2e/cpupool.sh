@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Cpupools: a guest with a scheduler and a CPU of its own, a cpupool without CPUs, a CPU without a cpupool. All of it is
 # there after an update, and can be changed. A CPU that was taken offline stays so until somebody brings it online.
-# bed: smp=2 updates=6 budget=160 timeout=400 cpu=Nehalem,+rdrand
+# bed-long: smp=2 updates=6 timeout=400 cpu=Nehalem,+rdrand
 # Two threads of a core: of QEMU's CPUs it is Intel's that say so in a way that Xen understands.
 # qemu: -smp 2,threads=2
 

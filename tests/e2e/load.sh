@@ -3,7 +3,7 @@
 # a file system with fsync'ed files, all in flight when the update comes. The front ends use several
 # queues, persistent grants and indirect requests. What was written is verified from dom0 in the end.
 # bed: smp=2 iommu=amdvi net=e1000e budget=65 timeout=400
-# bed: smp=1 guest=pvh iommu=vtd net=e1000e budget=120 timeout=1000
+# bed-long: smp=1 guest=pvh iommu=vtd net=e1000e timeout=1000
 # bed-long: smp=2 net=e1000e timeout=400
 # bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=e1000e timeout=1000
 # bed-long: smp=1 net=e1000e iommu=none,amdvi,vtd timeout=600

@@ -3,7 +3,7 @@
 # affinity, weight and cap; ballooned below what it may have; two guests that share memory with
 # each other; one that is a boot loader with nothing but a console; one created and not started yet;
 # domids with a gap.
-# bed: smp=2 mem=6144 budget=135 timeout=400
+# bed-long: smp=2 mem=6144 timeout=400
 # bed-long: smp=4 mem=6144 updates=4 timeout=400
 
 before() {
