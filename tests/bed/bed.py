@@ -71,6 +71,7 @@ DEFAULTS = {
     "QEMU_ARGS": "",                # @RUN@ in it: the run's directory
     "BOCHS": "build/bochs/bochs",
     "BUDGET": "0",                  # CPU seconds that the run is expected to take, on a machine that does nothing else; 0: not known
+    "SLOWDOWN": "1",                # the emulated machine's clocks take so many seconds for one; auto: as many as this machine needs, see emulator.slowness()
     "TIMEOUT": "300",               # CPU seconds of each of the emulator's threads; twice that if QEMU's CPUs share one; Bochs: four times
     "FILES": "",                    # put into dom0's /bed/files
     "SEED": "",                     # for scenarios with random operations; default: another one each time
@@ -409,7 +410,7 @@ class Run:
 
         start = time.monotonic()
         with open(self.dir / f"{self.emulator.NAME.lower()}.log", "w") as log:
-            process = subprocess.Popen(ENDS_WITH_US + pin + command,
+            process = subprocess.Popen(ENDS_WITH_US + pin + command, env={**os.environ, **self.emulator.environment(cpu)},
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             trouble = self.watch(process)

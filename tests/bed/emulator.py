@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What bed.py asks of the emulator that it boots Xen in; qemu.py and bochs.py have one each."""
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -49,6 +51,10 @@ class Emulator:
         """The real CPU that is its only one, or None: any."""
         return idlest_cpu() if self.run.cpu is None else self.run.cpu
 
+    def environment(self, cpu):
+        """Variables for its environment. @cpu: the real CPU that it gets, or None."""
+        return {}
+
     def limit(self):
         """How many seconds of CPU time it may take, so that what else the machine does ends no run."""
         return float(self.settings["TIMEOUT"])
@@ -82,6 +88,18 @@ class Emulator:
 
     def linux_args(self):
         return f"console=hvc0 earlyprintk=xen rdinit=/init quiet {QUICK_BOOT} {self.settings['DOM0_ARGS']}".strip()
+
+
+# What slowness() measures with, and how long that takes on a machine for which the budgets hold.
+LOOP = "import time; start = time.monotonic(); sum(i & 3 for i in range(5_000_000)); print(time.monotonic() - start)"
+LOOP_SECONDS = 0.30
+
+
+def slowness(cpu):
+    """How many times as long as there a program takes here and now, at least 1. @cpu: on this real CPU, or None."""
+    pin = [] if cpu is None else ["taskset", "-c", str(cpu)]
+    seconds = float(subprocess.run(pin + [sys.executable, "-c", LOOP], capture_output=True, check=True).stdout)
+    return max(1.0, seconds / LOOP_SECONDS)
 
 
 def idlest_cpu():

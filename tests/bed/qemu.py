@@ -6,7 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from emulator import BUILD, TOP, Emulator
+from emulator import BUILD, TOP, Emulator, slowness
 from espdisk import make_esp
 
 # Reachable from the host's loopback when NET is set: this port of dom0, and of a guest on dom0's bridge.
@@ -72,9 +72,19 @@ class Qemu(Emulator):
         """
         return super().cpu() if self.one_thread(self.settings) else None
 
+    def environment(self, cpu):
+        """How slowly our QEMU lets its clocks run (mk/qemu/slow-clock.patch). Limits in dom0 and guests, and what they do
+        each millisecond, then mean the same on a slow or busy machine; in the deterministic mode they do anyhow."""
+        if self.settings["SLOWDOWN"] == "auto":
+            self.settings["SLOWDOWN"] = "1" if self.settings["ICOUNT"] else f"{slowness(cpu):.3f}"
+        return {"QEMU_CLOCK_SLOWDOWN": str(round(self.slowdown() * 1000))}
+
+    def slowdown(self):
+        return float(self.settings["SLOWDOWN"])
+
     def limit(self):
         """One thread for all CPUs: half of the speed. A thread each: they count together."""
-        return super().limit() * (2 if self.one_thread(self.settings) else int(self.settings["SMP"]))
+        return super().limit() * self.slowdown() * (2 if self.one_thread(self.settings) else int(self.settings["SMP"]))
 
     def prepare(self, initrd):
         s = self.settings

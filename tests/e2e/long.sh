@@ -25,14 +25,6 @@ for word in $ARGS; do
     esac
 done
 
-# --- Chance --------------------------------------------------------------------------------------
-
-# random N: sets R to 0 .. N - 1. The upper bits: the lower ones of such a generator repeat soon.
-random() {
-    SEED=$(((SEED * 1103515245 + 12345) & 0x7fffffff))
-    R=$(((SEED >> 8) % $1))
-}
-
 # --- Guests --------------------------------------------------------------------------------------
 
 # Each has a kind that stays; what changes is in files under /run/bed/long.

@@ -64,6 +64,12 @@ wait_for() {
     return 0
 }
 
+# random N: sets R to 0 .. N - 1, from SEED. The upper bits: the lower ones of such a generator repeat soon.
+random() {
+    SEED=$(((SEED * 1103515245 + 12345) & 0x7fffffff))
+    R=$(((SEED >> 8) % $1))
+}
+
 # read_uptime: whole seconds, into the caller's variable "now".
 read_uptime() {
     local up idle
