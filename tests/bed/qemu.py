@@ -65,12 +65,13 @@ class Qemu(Emulator):
         return settings["SMP"] == "1" or "thread=multi" not in settings["ACCEL"]
 
     def cpu(self):
-        """With one emulated CPU, or one thread for all, QEMU gets one real CPU: the idlest, if not another was chosen.
-
-        Two such runs go side by side. And the distribution's QEMU changes a word with pending interrupts without the
-        lock, by one instruction (mk/qemu/lost-interrupt.patch): on one real CPU no change of it can get lost.
+        """With one emulated CPU, or one thread for all, QEMU gets the real CPU that was chosen for it: two such runs go
+        side by side. The distribution's gets one in any case: it changes a word with pending interrupts without the
+        lock, by one instruction (mk/qemu/lost-interrupt.patch), and on one real CPU no change of it can get lost.
         """
-        return super().cpu() if self.one_thread(self.settings) else None
+        if not self.one_thread(self.settings) or (self.run.cpu is None and program(self.settings) == str(OURS)):
+            return None
+        return super().cpu()
 
     def environment(self, cpu):
         """How slowly our QEMU lets its clocks run (mk/qemu/slow-clock.patch). Limits in dom0 and guests, and what they do
