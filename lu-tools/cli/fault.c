@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Fault injection, for tests with debug builds of Xen: every point (phase and
- * resource) where an update can fail can be listed, and made to fail once.
+ * resource) where an update can fail can be listed, and made to fail, or to hang, once.
  */
 
 #include <stdio.h>
@@ -57,7 +57,7 @@ static uint32_t find_phase(const char *name)
 }
 
 static int fault_set(struct cli *c, uint32_t nr_resources, const char *phase_name,
-                     const char *resource)
+                     const char *resource, bool hang)
 {
     uint32_t phase = find_phase(phase_name);
     struct xenlu_fault fault;
@@ -68,13 +68,17 @@ static int fault_set(struct cli *c, uint32_t nr_resources, const char *phase_nam
 
     /* Setting a point tells its name: done when it is the one. */
     for (uint32_t i = 0; i < nr_resources; i++) {
-        if (xenlu_set_fault(c->lu, phase, i, &fault, sizeof(fault), &err))
+        if (xenlu_set_fault(c->lu, phase | (hang ? XENLU_FAULT_HANG : 0), i, &fault, sizeof(fault),
+                            &err))
             return complain(c, &err);
         if (strcmp(fault.resource, resource))
             continue;
         if (!fault.exists)
-            return complain_usage(c, "resource %s does nothing in phase %s", resource, phase_name);
-        say(c, "fault: %s %s\n", phase_name, resource);
+            return complain_usage(c,
+                                  hang ? "nothing hangs at %s in phase %s"
+                                       : "resource %s does nothing in phase %s",
+                                  resource, phase_name);
+        say(c, "fault: %s %s%s\n", phase_name, resource, hang ? " hang" : "");
         return EXIT_DONE;
     }
     xenlu_set_fault(c->lu, 0, 0, &fault, sizeof(fault), NULL);
@@ -92,12 +96,14 @@ int verb_fault(struct cli *c)
     if (xenlu_get_status(c->lu, &status, sizeof(status), &err))
         return complain(c, &err);
 
-    if (c->nr_args == 2)
-        return fault_set(c, status.nr_resources, c->args[0], c->args[1]);
+    if (c->nr_args == 3 && strcmp(c->args[2], "hang"))
+        return complain_usage(c, "no fault \"%s\": there is hang", c->args[2]);
+    if (c->nr_args >= 2)
+        return fault_set(c, status.nr_resources, c->args[0], c->args[1], c->nr_args == 3);
     if (!strcmp(c->args[0], "off"))
         return fault_off(c);
     if (!strcmp(c->args[0], "list"))
         return fault_list(c, status.nr_resources);
 
-    return complain_usage(c, "fault takes PHASE RESOURCE, list, or off");
+    return complain_usage(c, "fault takes PHASE RESOURCE [hang], list, or off");
 }

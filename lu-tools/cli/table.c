@@ -57,7 +57,7 @@ const struct verb_row verb_table[] = {
     {"inspect", 0, 1, O(LAST) | O(REHEARSED), false, "[FILE]", COMPLETE_FILE,
      "what is in a stream"},
     {"read-stream", 1, 1, 0, true, "FILE", COMPLETE_FILE, "save the last stream to FILE"},
-    {"fault", 1, 2, 0, true, "PHASE RESOURCE|list|off", COMPLETE_FAULT,
+    {"fault", 1, 3, 0, true, "PHASE RESOURCE [hang]|list|off", COMPLETE_FAULT,
      "tests: make the next attempt fail there"},
 };
 

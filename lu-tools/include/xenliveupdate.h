@@ -421,8 +421,10 @@ struct xenlu_fault {
 
 /*
  * The next attempt fails once in @phase, when resource number @resource (below
- * nr_resources) gets its turn.  @phase 0: no fault any more.
+ * nr_resources) gets its turn.  @phase 0: no fault any more; with XENLU_FAULT_HANG: the
+ * target hangs at that step of its boot.
  */
+#define XENLU_FAULT_HANG 0x80000000u
 enum xenlu_code xenlu_set_fault(struct xenlu *lu, uint32_t phase, uint32_t resource,
                                 struct xenlu_fault *fault, size_t size, struct xenlu_error *err);
 

@@ -57,9 +57,13 @@ struct lu_handover {
      * and SVM, interrupts and NMIs off, and the CPU's local APIC id in EDI.
      */
     uint64_t way_back;
-    uint32_t fault_phase; /* debug builds: refuse on purpose in this phase, 0: do not */
+    uint32_t
+        fault_phase; /* debug builds: refuse on purpose in this phase, 0: do not; LU_FAULT_HANG: hang there */
     uint32_t fault_point; /* there: index of the resource, or of the step */
+    uint64_t
+        deadline; /* TSC from which on an NMI means that the target has hung, 0: there is none */
 };
+#define LU_FAULT_HANG 0x80000000u
 
 /* What the target has to say when it goes back.  In the handover page, LU_RETURN_OFFSET bytes into it. */
 #define LU_RETURN_OFFSET 2048

@@ -248,12 +248,14 @@ static int op_read(struct xen_liveupdate_read *r)
 static int op_fault(struct xen_liveupdate_fault *f)
 {
 #ifndef NDEBUG
+    bool hang = f->phase & XEN_LIVEUPDATE_FAULT_HANG;
+    uint32_t phase = f->phase & ~XEN_LIVEUPDATE_FAULT_HANG;
     unsigned int n = 0;
 
     while ( liveupdate_resources[n] )
         n++;
     f->hit = liveupdate_fault.hit;
-    if ( !f->phase )
+    if ( !phase )
     {
         liveupdate_fault = (struct liveupdate_fault){};
         return 0;
@@ -262,24 +264,26 @@ static int op_fault(struct xen_liveupdate_fault *f)
         return -ENOENT;
 
     /* Steps of the target's boot have no resource. */
-    if ( f->phase == LU_PHASE_adopt )
+    if ( phase == LU_PHASE_adopt )
     {
         f->exists = f->resource < LU_STEP_nr;
         if ( f->exists )
             strlcpy(f->name, liveupdate_step_names[f->resource],
                     sizeof(f->name));
         liveupdate_fault = (struct liveupdate_fault){
-            .phase = f->exists ? f->phase : LU_PHASE_idle,
+            .phase = f->exists ? phase : LU_PHASE_idle,
             .resource = f->resource,
+            .hang = hang,
         };
         return 0;
     }
 
     strlcpy(f->name, liveupdate_resources[f->resource]->name, sizeof(f->name));
-    f->exists = liveupdate_fault_exists(liveupdate_resources[f->resource],
-                                        f->phase);
+    f->exists = !hang &&
+                liveupdate_fault_exists(liveupdate_resources[f->resource],
+                                        phase);
     liveupdate_fault = (struct liveupdate_fault){
-        .phase = f->exists ? f->phase : LU_PHASE_idle,
+        .phase = f->exists ? phase : LU_PHASE_idle,
         .resource = f->resource,
     };
 

@@ -83,7 +83,7 @@ struct xen_liveupdate {
             } buf;                  /* OUT */
         } read;
         struct xen_liveupdate_fault {
-            uint32_t phase;         /* IN: XEN_LIVEUPDATE_PHASE_*; 0: none any more */
+            uint32_t phase;         /* IN: XEN_LIVEUPDATE_PHASE_*; 0: none any more; _FAULT_HANG */
             uint32_t resource;      /* IN: index in the table */
             uint32_t hit;           /* OUT: how often the previous point was hit */
             uint32_t exists;        /* OUT: 1: this point can be hit */
@@ -132,6 +132,8 @@ DEFINE_XEN_GUEST_HANDLE(xen_liveupdate_t);
 #define XEN_LIVEUPDATE_read       6
 /* Debug builds: fail once at (phase, resource).  -EOPNOTSUPP in release builds. */
 #define XEN_LIVEUPDATE_fault      7
+/* With the phase, at a step of the target's boot: it does not fail, but hangs there. */
+#define XEN_LIVEUPDATE_FAULT_HANG (1u << 31)
 /* What there is to carry, so that it can be compared afterwards.  Any Xen tells the same. */
 #define XEN_LIVEUPDATE_inventory  8
 

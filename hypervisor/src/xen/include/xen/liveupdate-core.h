@@ -188,6 +188,7 @@ extern struct liveupdate_fault {
     enum liveupdate_phase phase;
     unsigned int resource;
     unsigned int hit;
+    bool hang;                  /* instead of panic(), at a step of the boot */
 } liveupdate_fault;
 bool liveupdate_fault_exists(const struct liveupdate_resource *res,
                              enum liveupdate_phase phase);
@@ -260,6 +261,16 @@ void liveupdate_step(enum liveupdate_step step);
 void liveupdate_back_learn(const struct lu_handover *h);
 void liveupdate_back_apic(void);
 void liveupdate_take_over(void);
+
+/*
+ * A target that hangs (arch/x86/liveupdate/hang.c).  Source: the jump; a parked CPU;
+ * the target came back.  Target: what the handover page says; it commits.
+ */
+uint64_t liveupdate_hang_begin(void);
+void liveupdate_hang_watch(void);
+void liveupdate_hang_end(int error);
+void liveupdate_hang_learn(const struct lu_handover *h);
+void liveupdate_hang_over(void);
 
 /* What the parts of Xen that a target's boot has set up for itself put back. */
 void liveupdate_restore_timers(void);

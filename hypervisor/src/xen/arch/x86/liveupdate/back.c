@@ -318,6 +318,7 @@ int liveupdate_back_restore(const struct lu_handover *h)
     liveupdate_report.returned = true;
 
     restore_host();
+    liveupdate_hang_end(-(int)verdict.error);
     liveupdate_back_restore_cpu();
     /* Those that the target has taken down again sit in its code. */
     liveupdate_stop_cpus(false);
@@ -376,8 +377,12 @@ void liveupdate_step(enum liveupdate_step step)
 #ifndef NDEBUG
     if ( liveupdate_restoring && liveupdate_fault.phase == LU_PHASE_adopt &&
          liveupdate_fault.resource == step )
+    {
+        while ( liveupdate_fault.hang )
+            cpu_relax();
         panic("liveupdate: injected fault, step %s\n",
               liveupdate_step_names[step]);
+    }
 #endif
 }
 
@@ -389,8 +394,10 @@ void __init liveupdate_back_learn(const struct lu_handover *h)
 {
     way_back = h->way_back;
     page = (void *)h->slot_start;
-    liveupdate_fault.phase = h->fault_phase;
+    liveupdate_fault.phase = h->fault_phase & ~LU_FAULT_HANG;
+    liveupdate_fault.hang = h->fault_phase & LU_FAULT_HANG;
     liveupdate_fault.resource = h->fault_point;
+    liveupdate_hang_learn(h);
     liveupdate_step(LU_STEP_handover);
 }
 
@@ -431,6 +438,7 @@ void __init liveupdate_take_over(void)
         if ( cpu >= nr_cpu_ids )
             liveupdate_stop_cpu(e.apic_id);
     }
+    liveupdate_hang_over();
 }
 
 /* The initial local APIC id: needs no mapping of the APIC's registers. */

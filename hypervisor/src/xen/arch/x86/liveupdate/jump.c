@@ -158,7 +158,10 @@ static void park(void)
     while ( !ctx )
         halt();
     while ( read_atomic(&command) == PARKED )
+    {
+        liveupdate_hang_watch();
         cpu_relax();
+    }
 
     liveupdate_back_restore_cpu();
 }
@@ -380,7 +383,8 @@ int liveupdate_jump(struct kexec_image *image,
     };
     if ( liveupdate_fault.phase > LU_PHASE_jump && !liveupdate_fault.hit )
     {
-        h->fault_phase = liveupdate_fault.phase;
+        h->fault_phase = liveupdate_fault.phase |
+                         (liveupdate_fault.hang ? LU_FAULT_HANG : 0);
         h->fault_point = liveupdate_fault.resource;
         liveupdate_fault.hit++;
     }
@@ -393,6 +397,8 @@ int liveupdate_jump(struct kexec_image *image,
     stop_mce_interrupts();
     hvm_cpu_down();
     h->way_back = liveupdate_back_save();
+    if ( h->way_back )
+        h->deadline = liveupdate_hang_begin();
     liveupdate_efi_prepare_jump();
 
     h->jump_start = NOW();

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live update: a target that hangs before it commits.
+ *
+ * The handover page says by when (TSC) the source expects the target to have
+ * committed.  After that another CPU sends an NMI to the one that boots: one that
+ * still waits in the source's park(), or, once the target has started it, one
+ * that executes the target's idle loop.  To the target an NMI at that time means
+ * that somebody has waited too long, and it goes back (back.c).
+ *
+ * So this needs a second CPU.  It does not help if the boot CPU takes no NMI, or
+ * none that ends well: in its first instructions, or after a triple fault.
+ */
+
+#include <xen/init.h>
+#include <xen/lib.h>
+#include <xen/liveupdate-core.h>
+#include <xen/param.h>
+#include <xen/smp.h>
+#include <xen/timer.h>
+
+#include <asm/apic.h>
+#include <asm/liveupdate-compat.h>
+#include <asm/msr.h>
+#include <asm/nmi.h>
+#include <asm/processor.h>
+#include <asm/time.h>
+
+#include <xen-liveupdate/handover.h>
+
+/* liveupdate-timeout=<seconds>: for the target's boot; 0: no end. */
+static unsigned int __read_mostly opt_timeout = 30;
+integer_param("liveupdate-timeout", opt_timeout);
+
+/* TSC; 0: there is none. */
+static uint64_t __read_mostly deadline;
+
+static bool is_late(void)
+{
+    return deadline && rdtsc() >= deadline;
+}
+
+static void wake_boot_cpu(void)
+{
+    apic_icr_write(APIC_DM_NMI | APIC_DEST_PHYSICAL, cpu_physical_id(0));
+}
+
+/*
+ * Source.
+ */
+
+static bool sent;
+
+/* Just before the jump.  Returns what the target has to know. */
+uint64_t liveupdate_hang_begin(void)
+{
+    uint64_t when = 0;
+
+    if ( opt_timeout && cpu_has_apic && num_online_cpus() > 1 )
+        when = rdtsc() + (uint64_t)opt_timeout * cpu_khz * 1000;
+
+    sent = false;
+    smp_wmb();
+    write_atomic(&deadline, when);
+
+    return when;
+}
+
+/* A parked CPU, again and again.  Its TSC may be ahead of the boot CPU's. */
+void liveupdate_hang_watch(void)
+{
+    uint64_t when = read_atomic(&deadline);
+
+    if ( when && rdtsc() >= when + cpu_khz && !test_and_set_bool(sent) )
+        wake_boot_cpu();
+}
+
+static int cf_check came_too_late(const struct cpu_user_regs *regs, int cpu)
+{
+    if ( cpu )
+        return 0;
+
+    unset_nmi_callback();
+
+    return 1;
+}
+
+/* The target came back, with NMIs still blocked; @error: why. */
+void liveupdate_hang_end(int error)
+{
+    write_atomic(&deadline, 0);
+    if ( sent && error != -ETIMEDOUT )
+        set_nmi_callback(came_too_late);
+}
+
+/*
+ * Target.
+ */
+
+static struct timer watch;
+
+/* Earlier ones are anybody's. */
+static int cf_check late(const struct cpu_user_regs *regs, int cpu)
+{
+    if ( cpu || !is_late() )
+        return 0;
+
+    if ( liveupdate_can_go_back() )
+    {
+        liveupdate_refuse(NULL, -ETIMEDOUT,
+                          "took longer than the source waits (liveupdate-timeout)");
+        panic("liveupdate: hangs\n");
+    }
+
+    return 1;
+}
+
+void __init liveupdate_hang_learn(const struct lu_handover *h)
+{
+    deadline = h->deadline;
+    if ( deadline )
+        set_nmi_callback(late);
+}
+
+static void cf_check look(void *unused)
+{
+    if ( is_late() )
+        wake_boot_cpu();
+    else
+        set_timer(&watch, NOW() + MILLISECS(100));
+}
+
+/* The other CPUs run. */
+static int __init cf_check start_watch(void)
+{
+    unsigned int cpu = cpumask_next(0, &cpu_online_map);
+
+    if ( deadline && cpu < nr_cpu_ids )
+    {
+        init_timer(&watch, look, NULL, cpu);
+        look(NULL);
+    }
+
+    return 0;
+}
+__initcall(start_watch);
+
+/* This Xen commits: there is no way back any more. */
+void __init liveupdate_hang_over(void)
+{
+    if ( !deadline )
+        return;
+
+    if ( watch.function )
+        kill_timer(&watch);
+    deadline = 0;
+    unset_nmi_callback();
+}
