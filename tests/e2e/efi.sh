@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A host that EFI firmware has booted is updated, with memory above 4 GiB: dom0 reads and writes the firmware's variables as
 # before, a guest goes on; then the host restarts, and what was written is there.
-# bed: smp=1 firmware=efi mem=5120 updates=2 budget=80 timeout=400 files="docs/carried.md tests/e2e/refusals.txt"
+# bed: smp=1 firmware=efi mem=5120 updates=2 budget=60 timeout=400 files="docs/carried.md tests/e2e/refusals.txt"
 # bed-long: smp=1 firmware=xen.efi guest=pvh updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
 # bed-long: smp=2 firmware=efi mem=5120 iommu=amdvi,vtd updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
 # qemu: -action reboot=reset

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A target that hangs while it boots is called back by another CPU, and the host goes on as it was; then an update
 # succeeds. Debug builds only. ARGS: points=STEP,... only these.
-# bed: smp=2 budget=60 timeout=300 xen_args="liveupdate=64M liveupdate-timeout=2" args=points=handover,drivers
+# bed: smp=2 budget=45 timeout=300 xen_args="liveupdate=64M liveupdate-timeout=2" args=points=handover,drivers
 # bed-long: emulator=bochs cpu=corei7_haswell_4770,ryzen smp=2 timeout=900 xen_args="liveupdate=64M liveupdate-timeout=2"
 # bed-long: smp=2,4 guest=pv,pvh timeout=900 xen_args="liveupdate=64M liveupdate-timeout=2"
 

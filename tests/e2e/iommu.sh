@@ -5,8 +5,8 @@
 # With x2APIC, VT-d has one CPU: QEMU 10.0 loses remapped messages to the second.
 # bed: smp=1 iommu=vtd net=e1000e budget=25 timeout=300
 # bed: smp=2 iommu=amdvi net=e1000e budget=25 timeout=300
-# bed: smp=2 iommu=amdvi-x2apic net=e1000e budget=65 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
-# bed: smp=1 iommu=vtd-x2apic net=e1000e budget=65 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
+# bed: smp=2 iommu=amdvi-x2apic net=e1000e budget=45 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
+# bed: smp=1 iommu=vtd-x2apic net=e1000e budget=45 timeout=300 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
 # bed-long: smp=1 iommu=amdvi,vtd net=e1000e updates=4 timeout=300
 
 before() {

@@ -2,7 +2,7 @@
 # Each test kernel of tests/guests/ finds the thing that it holds unharmed, after an update and after the one back.
 # bed: smp=2 iommu=amdvi updates=2 mem=3584 budget=140 timeout=600
 # bed: smp=1 guest=pvh updates=2 mem=3584 budget=70 timeout=600
-# bed: emulator=bochs smp=1 guest=pvh updates=2 args=kernels=area-pvh,nmi-pvh,timer-pvh,xsave-pvh,pagetable,registers budget=85
+# bed: emulator=bochs smp=1 guest=pvh updates=2 args=kernels=area-pvh,nmi-pvh,timer-pvh,xsave-pvh,pagetable,registers budget=65
 # bed-long: emulator=bochs smp=2 guest=pvh updates=2 args=kernels=init-pvh
 # bed-long: emulator=bochs cpu=corei7_haswell_4770,corei7_skylake_x,ryzen smp=1 guest=pvh,pv updates=2 timeout=900
 # bed-long: smp=2 updates=2 mem=3584 timeout=600
