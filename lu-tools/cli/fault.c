@@ -65,11 +65,12 @@ static int fault_set(struct cli *c, uint32_t nr_resources, const char *phase_nam
 
     if (!phase)
         return complain_usage(c, "no phase \"%s\"", phase_name);
+    if (hang)
+        phase |= XENLU_FAULT_HANG;
 
     /* Setting a point tells its name: done when it is the one. */
     for (uint32_t i = 0; i < nr_resources; i++) {
-        if (xenlu_set_fault(c->lu, phase | (hang ? XENLU_FAULT_HANG : 0), i, &fault, sizeof(fault),
-                            &err))
+        if (xenlu_set_fault(c->lu, phase, i, &fault, sizeof(fault), &err))
             return complain(c, &err);
         if (strcmp(fault.resource, resource))
             continue;

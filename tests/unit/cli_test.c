@@ -1635,7 +1635,7 @@ static void faults(void)
     CU_ASSERT_EQUAL(fake.fault_phase, XEN_LIVEUPDATE_PHASE_save);
     CU_ASSERT_EQUAL(fake.fault_resource, 2);
     CU_ASSERT_EQUAL(CALL("fault", "list"), 0);
-    CU_ASSERT_STRING_EQUAL(out, "save two\nsave three\nsettle three\n");
+    CU_ASSERT_STRING_EQUAL(out, "save two\nsave three\nadopt two\nsettle three\n");
     CU_ASSERT_EQUAL(fake.fault_phase, 0);
     CU_ASSERT_EQUAL(CALL("fault", "save", "one"), 64);
     CU_ASSERT_TRUE(complains("resource one does nothing in phase save"));
@@ -1647,6 +1647,16 @@ static void faults(void)
     CU_ASSERT_EQUAL(CALL("-n", "fault", "list"), 64);
     CU_ASSERT_EQUAL(fake.fault_resource, 2);
     CU_ASSERT_EQUAL(CALL("fault", "nowhere", "two"), 64);
+    CU_ASSERT_EQUAL(CALL("fault", "adopt", "two", "hang"), 0);
+    CU_ASSERT_TRUE(says("fault: adopt two hang\n"));
+    CU_ASSERT_EQUAL(fake.fault_phase, XEN_LIVEUPDATE_PHASE_adopt | XEN_LIVEUPDATE_FAULT_HANG);
+    CU_ASSERT_EQUAL(fake.fault_resource, 1);
+    CU_ASSERT_EQUAL(CALL("fault", "adopt", "two"), 0);
+    CU_ASSERT_EQUAL(fake.fault_phase, XEN_LIVEUPDATE_PHASE_adopt);
+    CU_ASSERT_EQUAL(CALL("fault", "save", "three", "hang"), 64);
+    CU_ASSERT_TRUE(complains("nothing hangs at three in phase save"));
+    CU_ASSERT_EQUAL(CALL("fault", "adopt", "two", "wait"), 64);
+    CU_ASSERT_TRUE(complains("no fault \"wait\": there is hang"));
     fake.fault_hits = 3;
     CU_ASSERT_EQUAL(CALL("fault", "off"), 0);
     CU_ASSERT_TRUE(says("hit: 3\n"));

@@ -351,7 +351,7 @@ static int read_stream(struct xen_liveupdate_read *r, void *buf)
     return 0;
 }
 
-/* Only saving can fail, and settling of the last resource. */
+/* Only saving can fail, settling of the last resource, and a step of the target's boot, where it can hang, too. */
 static int set_fault(struct xen_liveupdate_fault *f)
 {
     static const char *const names[] = {"one", "two", "three"};
@@ -367,7 +367,9 @@ static int set_fault(struct xen_liveupdate_fault *f)
     strcpy(f->name, names[f->resource]);
     f->exists = f->phase == XEN_LIVEUPDATE_PHASE_save     ? f->resource != 0
                 : f->phase == XEN_LIVEUPDATE_PHASE_settle ? f->resource == 2
-                                                          : 0;
+                : (f->phase & ~XEN_LIVEUPDATE_FAULT_HANG) == XEN_LIVEUPDATE_PHASE_adopt
+                    ? f->resource == 1
+                    : 0;
     if (f->exists) {
         fake.fault_phase = f->phase;
         fake.fault_resource = f->resource;
