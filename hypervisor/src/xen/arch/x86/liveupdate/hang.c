@@ -100,7 +100,7 @@ void liveupdate_hang_end(int error)
 static struct timer watch;
 
 /* Earlier ones are anybody's. */
-static int cf_check late(const struct cpu_user_regs *regs, int cpu)
+static int cf_check target_is_late(const struct cpu_user_regs *regs, int cpu)
 {
     if ( cpu || !is_late() )
         return 0;
@@ -119,7 +119,7 @@ void __init liveupdate_hang_learn(const struct lu_handover *h)
 {
     deadline = h->deadline;
     if ( deadline )
-        set_nmi_callback(late);
+        set_nmi_callback(target_is_late);
 }
 
 static void cf_check look(void *unused)
