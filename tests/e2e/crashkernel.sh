@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The crash kernel is loaded again after an update, by a hook behind it: Xen says that it is armed, and so does apply.
-# A second update, without the hook, is told to have lost it.
+# A second update, without the hook, is told to have lost it. So it is however often it was loaded, and unloaded.
 # bed-long: smp=1 updates=2 mem=2048 timeout=240 xen_args="liveupdate=64M crashkernel=192M@1024M" files="build/kernel/domu/boot/vmlinuz-*"
 
 KERNEL=$(echo /bed/files/vmlinuz-*)
@@ -20,9 +20,21 @@ before() {
     chmod 755 $HOOKS/post-apply/10-crash-kernel
     check "the crash kernel is loaded" load_crash_kernel
     check "it is armed" armed
+    check "it is loaded once more" load_crash_kernel
+    check "it still is armed" armed
+    check "it is unloaded" kexec -p -u
+    check "it is not armed" not_armed
+    kexec -p -u
+    check "nor if it is unloaded once more" not_armed
+    check "it is loaded for the third time" load_crash_kernel
+    check "and for the fourth" load_crash_kernel
+    check "it is armed again" armed
 }
 
-armed() { xen-liveupdate status | tee /run/bed/status; grep -q '^crash kernel: armed' /run/bed/status; }
+# kexec tells by its exit code: 1, one is loaded.
+says() { xen-liveupdate status | tee /run/bed/status; grep -q "^crash kernel: $1" /run/bed/status || return 1; kexec -p -S; [ $? = $2 ]; }
+armed() { says armed 1; }
+not_armed() { says "not armed" 0; }
 
 after_each() {
     if [ "$1" = 1 ]; then
@@ -34,7 +46,7 @@ after_each() {
 
 after() {
     check "without the hook apply warns" grep "warning: the crash kernel that was armed before" /run/bed/update.out
-    check "and it is not armed" sh -c "! xen-liveupdate status | grep -q '^crash kernel: armed'"
+    check "and it is not armed" not_armed
     check "it can be loaded again" load_crash_kernel
     check "then it is armed" armed
 }
