@@ -23,8 +23,12 @@
  * Whoever updates by it does so as xen-liveupdate does: one at a time (a lock on the host), with
  * an entry in the journal before anything happens and the outcome in it afterwards, whoever lives
  * to write it, and with a look whether all are there that were there before.  Where that is kept,
- * and the environment that changes it: xen-liveupdate(8).  Only hooks are the command line's: they
- * may take minutes.
+ * and the environment that changes it: xen-liveupdate(8).
+ *
+ * Hooks (xen-liveupdate.d(5)) are the command line's alone, as they may take minutes: nothing in
+ * this library runs one, or asks one whether it agrees.  What the host's hooks see to (refusing an
+ * update at the wrong time, taking guests away, loading the crash kernel again) is the program's
+ * to see to; who wants the hooks calls xen-liveupdate(8).
  *
  * Every function that can fail returns XENLU_OK (0) or what is wrong, and fills
  * *err then (err may be NULL).  Nothing is printed, unless there is no memory for a few KiB, which
