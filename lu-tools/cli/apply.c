@@ -127,6 +127,8 @@ static int tell_outcome(struct cli *c, enum xenlu_code code, const struct xenlu_
     /* What was too late may have been taken back in time. */
     if (a->outcome == ATTEMPT_FAILED)
         return EXIT_FAILED;
+    if (a->outcome == ATTEMPT_RETURNED)
+        return EXIT_RETURNED;
 
     return code == XENLU_INVENTORY ? EXIT_UNKNOWN : rc;
 }
@@ -150,15 +152,14 @@ static void update_facts(struct cli *c, struct facts *f)
 
 static void outcome_facts(const struct cli *c, struct facts *f)
 {
-    static const char *const names[] = {[ATTEMPT_REFUSED] = "refused",
-                                        [ATTEMPT_DONE] = "done",
-                                        [ATTEMPT_FAILED] = "failed",
-                                        [ATTEMPT_LOST] = "lost",
-                                        [ATTEMPT_UNKNOWN] = "unknown"};
+    static const char *const names[] = {
+        [ATTEMPT_REFUSED] = "refused", [ATTEMPT_DONE] = "done",
+        [ATTEMPT_FAILED] = "failed",   [ATTEMPT_LOST] = "lost",
+        [ATTEMPT_UNKNOWN] = "unknown", [ATTEMPT_RETURNED] = "returned"};
     const struct xenlu_attempt *a = &c->lu->attempt;
     const json_t *error = json_object_get(c->out, "error");
     const char *phase = xenlu_phase_name(a->result.phase);
-    bool failed = a->outcome == ATTEMPT_FAILED;
+    bool failed = a->outcome == ATTEMPT_FAILED || a->outcome == ATTEMPT_RETURNED;
 
     facts_add(f, "OUTCOME", "%s", names[a->outcome]);
     facts_add(f, "PAUSE_NS", "%" PRId64, a->result.pause_ns);

@@ -22,13 +22,14 @@
 /* Exit codes. */
 enum {
     EXIT_DONE = 0,
-    EXIT_ERROR = 1,   /* nothing has been tried */
-    EXIT_BUSY = 2,    /* try again */
-    EXIT_REFUSED = 3, /* nothing has been tried */
-    EXIT_FAILED = 4,  /* tried, and everything is as it was */
-    EXIT_UNKNOWN = 5, /* what became of it, or of who was there */
-    EXIT_LOST = 6,    /* another Xen runs, and something is missing */
-    EXIT_USAGE = 64,  /* as in sysexits.h */
+    EXIT_ERROR = 1,    /* nothing has been tried */
+    EXIT_BUSY = 2,     /* try again */
+    EXIT_REFUSED = 3,  /* nothing has been tried */
+    EXIT_FAILED = 4,   /* tried, and everything is as it was */
+    EXIT_UNKNOWN = 5,  /* what became of it, or of who was there */
+    EXIT_LOST = 6,     /* another Xen runs, and something is missing */
+    EXIT_RETURNED = 7, /* the target refused and came back: as it was, but nothing is staged */
+    EXIT_USAGE = 64,   /* as in sysexits.h */
 };
 
 struct cli {

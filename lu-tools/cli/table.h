@@ -9,9 +9,11 @@
 #include <stdbool.h>
 
 /* The exit code says what happened. */
-#define TABLE_EXIT_CODES                                                    \
-    "0 done, 1 error (nothing was tried), 2 busy (try again), 3 refused,\n" \
-    "4 failed (everything is as it was), 5 not known, 6 done and something is lost, 64 wrong use"
+#define TABLE_EXIT_CODES                                                                         \
+    "0 done, 1 error (nothing was tried), 2 busy (try again), 3 refused,\n"                      \
+    "4 failed (everything is as it was), 5 not known, 6 done and something is lost,\n"           \
+    "7 the target refused and came back (everything is as it was, nothing is staged), 64 wrong " \
+    "use"
 
 /* Options of verbs; for any verb: short_name is not 0. */
 enum option_id {

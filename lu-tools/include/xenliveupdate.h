@@ -98,8 +98,8 @@ enum xenlu_code {
     XENLU_REGION_TOO_SMALL, /* size_needed tells what would do */
 
     /* The update. */
-    XENLU_REFUSED,   /* the check found something that cannot be carried */
-    XENLU_FAILED,    /* tried, undone, domains go on: see the result */
+    XENLU_REFUSED, /* the check found something that cannot be carried */
+    XENLU_FAILED, /* tried, undone, domains go on: see the result, whose state is failed or returned */
     XENLU_TIMEOUT,   /* no outcome in time; it may still come */
     XENLU_NOT_KNOWN, /* begun, and then Xen could not be asked */
     XENLU_UNDER_WAY, /* xenlu_poll(): no outcome yet */

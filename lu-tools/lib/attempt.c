@@ -398,8 +398,10 @@ static enum xenlu_code finish(struct xenlu *lu, enum xenlu_code code, struct xen
     }
 
     if (code == XENLU_FAILED || code == XENLU_TIMEOUT) {
-        a->outcome = ATTEMPT_FAILED;
-        end = new_end(lu, LU__OUTCOME__FAILED, err->message);
+        bool returned = a->result.state == XENLU_STATE_RETURNED;
+
+        a->outcome = returned ? ATTEMPT_RETURNED : ATTEMPT_FAILED;
+        end = new_end(lu, returned ? LU__OUTCOME__RETURNED : LU__OUTCOME__FAILED, err->message);
         end->result = journal_result(&a->result);
     } else {
         a->outcome = ATTEMPT_REFUSED;
@@ -526,16 +528,24 @@ enum xenlu_code attempt_go(struct xenlu *lu, struct xenlu_error *err)
 static enum xenlu_code failed(const struct xenlu_result *r, struct xenlu_error *err)
 {
     const char *phase = xenlu_phase_name(r->phase);
-    char domain[32] = "the host";
+    char domain[32] = "the host", where[384];
 
     if (r->domid != XENLU_NO_DOMAIN)
         snprintf(domain, sizeof(domain), "domain %u", r->domid);
-    xenlu_fail(err, XENLU_FAILED, r->errnum, "see xen-liveupdate check, and Xen's log (xl dmesg)",
-               "the update failed in phase %s, resource %s, %s: %s (%s); all domains go on under "
-               "the same Xen%s",
-               phase ? phase : "?", r->resource[0] ? r->resource : "-", domain, r->reason,
-               strerror(r->errnum),
-               r->state == XENLU_STATE_RETURNED ? ", nothing is staged any more" : "");
+    snprintf(where, sizeof(where), "in phase %s, resource %s, %s: %s (%s)", phase ? phase : "?",
+             r->resource[0] ? r->resource : "-", domain, r->reason, strerror(r->errnum));
+    if (r->state == XENLU_STATE_RETURNED)
+        xenlu_fail(
+            err, XENLU_FAILED, r->errnum,
+            "read the end of the target's log (xl dmesg: \"liveupdate: target:\"), mend what it "
+            "names or take another target, and stage again",
+            "the target refused %s, and came back; all domains go on under the same Xen, "
+            "after a pause of %.3f ms, and nothing is staged any more",
+            where, r->pause_ns / 1e6);
+    else
+        xenlu_fail(err, XENLU_FAILED, r->errnum,
+                   "see xen-liveupdate check, and Xen's log (xl dmesg)",
+                   "the update failed %s; all domains go on under the same Xen", where);
     err->domid = r->domid;
 
     return XENLU_FAILED;

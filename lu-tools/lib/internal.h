@@ -22,6 +22,7 @@ enum attempt_outcome {
     ATTEMPT_FAILED,  /* tried, and everything is as it was */
     ATTEMPT_LOST,    /* another Xen runs, and something is missing */
     ATTEMPT_UNKNOWN,
+    ATTEMPT_RETURNED, /* failed by the target, which has come back: nothing is staged */
 };
 
 struct xenlu_attempt {

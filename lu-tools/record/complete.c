@@ -117,6 +117,11 @@ Lu__End *journal_judge(const Lu__Begin *begin, const Lu__Host *now, bool busy,
     if (tried > (rehearsal ? 1 : 2))
         return end_as(begin, LU__OUTCOME__NOT_KNOWN,
                       "not done; how it ended is not known: other attempts followed", NULL);
+    if (r->state == XENLU_STATE_RETURNED)
+        return end_as(begin, LU__OUTCOME__RETURNED,
+                      "the target refused and came back; everything is as it was, but nothing is "
+                      "staged any more",
+                      r);
     if (result_undone(r))
         return end_as(begin, LU__OUTCOME__FAILED, "failed; everything is as it was", r);
     if (r->state == XENLU_STATE_REHEARSED && rehearsal)

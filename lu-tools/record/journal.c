@@ -414,7 +414,7 @@ const char *journal_outcome(const struct attempt *a)
         [LU__OUTCOME__UNDER_WAY] = "under way", [LU__OUTCOME__DONE] = "done",
         [LU__OUTCOME__FAILED] = "failed",       [LU__OUTCOME__NOT_TRIED] = "not tried",
         [LU__OUTCOME__LOST] = "lost",           [LU__OUTCOME__NOT_KNOWN] = "not known",
-        [LU__OUTCOME__REHEARSED] = "rehearsed",
+        [LU__OUTCOME__REHEARSED] = "rehearsed", [LU__OUTCOME__RETURNED] = "returned",
     };
     unsigned int outcome = a->end ? a->end->outcome : LU__OUTCOME__UNDER_WAY;
 

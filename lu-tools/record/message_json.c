@@ -132,7 +132,7 @@ static json_t *result_json(const Lu__Result *r)
                      "stream_bytes", (json_int_t)r->stream_bytes, "records", (json_int_t)r->records,
                      "events", (json_int_t)r->events, "spurious", (json_int_t)r->spurious,
                      "domains", (json_int_t)r->domains, "vcpus", (json_int_t)r->vcpus, "failure",
-                     strcmp(r->state, "failed") ? json_null() : failure_json(r));
+                     r->failed_phase[0] ? failure_json(r) : json_null());
 }
 
 json_t *message_json(const ProtobufCMessage *m)

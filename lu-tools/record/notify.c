@@ -30,6 +30,7 @@
 static const char id_begin[] = "344d96443c10434cb84af342be38d982";
 static const char id_done[] = "eced5237c01646c7822d166a6b4c3a0c";
 static const char id_failed[] = "4f13d1fe1a614084bd6e2f3ff25a447f";
+static const char id_returned[] = "540513d078624837bf0260859e12868e";
 static const char id_lost[] = "4ac54396285e4ad9a0fcc2ccf153fd87";
 static const char id_not_known[] = "1534b03ff7fe4318975916c00cbf350d";
 static const char id_rehearsed[] = "a919c3a347cf4926a5ca6184379d5b5a";
@@ -112,6 +113,7 @@ void notify_end(const Lu__Begin *begin, const Lu__End *end)
         [LU__OUTCOME__DONE] = {id_done, LOG_NOTICE},
         [LU__OUTCOME__FAILED] = {id_failed, LOG_ERR},
         [LU__OUTCOME__NOT_TRIED] = {id_failed, LOG_ERR},
+        [LU__OUTCOME__RETURNED] = {id_returned, LOG_ERR},
         [LU__OUTCOME__LOST] = {id_lost, LOG_CRIT},
         [LU__OUTCOME__NOT_KNOWN] = {id_not_known, LOG_WARNING},
         [LU__OUTCOME__REHEARSED] = {id_rehearsed, LOG_INFO},
@@ -150,12 +152,14 @@ static void outcome_gauge(FILE *f, const struct attempt *last)
 
     fprintf(f, "# HELP %s What became of the last update: 1 for the one that applies.\n", name);
     fprintf(f, "# TYPE %s gauge\n", name);
-    for (int o = LU__OUTCOME__UNDER_WAY; o <= LU__OUTCOME__NOT_KNOWN; o++) {
+    for (int o = LU__OUTCOME__UNDER_WAY; o <= LU__OUTCOME__RETURNED; o++) {
         Lu__End end = {.outcome = o};
         struct attempt a = {NULL, &end};
         bool is =
             last && (last->end ? last->end->outcome : LU__OUTCOME__UNDER_WAY) == (Lu__Outcome)o;
 
+        if (o == LU__OUTCOME__REHEARSED)
+            continue;
         fprintf(f, "%s{outcome=\"%s\"} %d\n", name, journal_outcome(&a), is);
     }
 }

@@ -56,10 +56,10 @@ comes_back() {
     xen-liveupdate result >/run/bed/fault.result
     xen-liveupdate fault off >/run/bed/fault.hit
 
-    expect "exit code" $rc 4
+    expect "exit code" $rc 7
     read -r message </run/bed/apply.err
     case $message in
-    *"in phase $1, "*": injected fault"*) ;;
+    *"the target refused in phase $1, "*": injected fault"*", and came back;"*) ;;
     *) expect "message" "$message" "one that names the phase" ;;
     esac
     expect_field hit 1 /run/bed/fault.hit

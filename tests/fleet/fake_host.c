@@ -80,6 +80,8 @@ static void set(const char *word)
         accept_domain(domid);
     else if (!strncmp(word, "fails=", 6))
         fake.fails = *value == '1';
+    else if (!strncmp(word, "returns=", 8))
+        fake.returns = *value == '1';
     else if (!strncmp(word, "stuck=", 6))
         fake.stuck = *value == '1' ? FAKE_SAVE : FAKE_IDLE;
     else if (!strncmp(word, "build=", 6))

@@ -25,6 +25,7 @@ KINDS = [
     ("refuses", ["refuse=1:pirq:for a test"], "refused", 0, False),
     ("narrow", ["free=100"], "refused", 0, False),
     ("fails", ["fails=1"], "failed", 1, False),
+    ("returns", ["returns=1"], "failed", 1, False),
     ("loses", ["loses=1"], "lost", 1, True),
 ]
 

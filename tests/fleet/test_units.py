@@ -12,6 +12,7 @@ import random
 import re
 import shutil
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -165,6 +166,23 @@ class Cli(unittest.TestCase):
             with self.assertRaises(cli.CliError) as caught:
                 cli.ask(argv, "status", (), 0.2 if kind == "timeout" else 20)
             self.assertEqual(caught.exception.kind, kind)
+
+
+class Answers(unittest.TestCase):
+    def test_schema(self):
+        """What xen-liveupdate itself says is what its schemas promise, whatever becomes of an update."""
+        sys.path.insert(0, str(fleet.TOP / "tests/unit"))
+        import validate
+        for setting, code, outcome in (("fails=0", 0, "done"), ("fails=1", 4, "failed"), ("loses=1", 6, "lost"),
+                                       ("returns=1", 7, "returned")):
+            f = fleet.Fleet(fleet.TOP / "build/fleet/answers")
+            command = [str(f.add("a", setting) / "xen-liveupdate")]
+            host.stage(command, str(f.target))
+            said = {verb: cli.ask(command, verb, (), 60) for verb in ("apply", "result", "status", "history")}
+            self.assertEqual(said["apply"]["exit_code"], code)
+            self.assertEqual(said["history"]["attempts"][-1]["outcome"], outcome)
+            for answer in said.values():
+                self.assertIsNone(validate.trouble(answer))
 
 
 class Folder(unittest.TestCase):
@@ -467,7 +485,7 @@ class FakeRemote:
         answer = {"schema": 2, "verb": "apply", "exit_code": self.rc, "result": {"pause_ns": 31000000},
                   "missing": ["domain 2 is gone"] if self.rc == 6 else [], "left": [], "refusals": [],
                   "error": {"message": "why"} if self.rc else None}
-        outcome = {0: "done", 3: "not-tried", 4: "failed", 6: "lost"}.get(self.rc, "not-known")
+        outcome = {0: "done", 3: "not-tried", 4: "failed", 6: "lost", 7: "returned"}.get(self.rc, "not-known")
         self.attempts.append({"id": len(self.attempts) + 1, "outcome": outcome, "begin": {"plan": {"kind": "update"}},
                               "end": {"message": "why", "result": {"pause_ns": 1000000}, "missing": []}})
         return {"state": "ended", "rc": self.rc, "out": self.answer if self.answer is not None else json.dumps(answer), "err": ""}
@@ -514,12 +532,23 @@ class Machines(Books):
         self.assertEqual(row["data"]["after"]["build_id"], "bb")
 
     def test_exit_codes(self):
-        for rc, outcome in ((1, "failed"), (3, "refused"), (4, "failed"), (6, "lost"), (64, "failed"),
+        for rc, outcome in ((1, "failed"), (3, "refused"), (4, "failed"), (6, "lost"), (7, "failed"), (64, "failed"),
                             (127, "failed"), (5, "unknown"), (77, "unknown")):
             remote = FakeRemote()
             remote.rc = rc
             self.assertEqual(self.go(remote)[0], outcome, rc)
             self.assertEqual(remote.applied, 1)
+            self.book.end(self.run)
+
+    def test_returned(self):
+        """The target refused and came back: a failure, of a host that is well, whoever tells it."""
+        for answer in (None, "garbage"):
+            remote, hooks = FakeRemote(), []
+            remote.rc, remote.answer = 7, answer
+            outcome, row = self.go(remote, lambda c, e: hooks.append((c, e["XEN_LIVEUPDATE_OUTCOME"])) or (0, ""),
+                                   drain="drain", restore="restore")
+            self.assertEqual((outcome, row["state"], row["reason"], remote.applied), ("failed", "over", "why", 1))
+            self.assertEqual(hooks, [("drain", ""), ("restore", "failed")])
             self.book.end(self.run)
 
     def test_busy(self):

@@ -774,6 +774,56 @@ static void fails(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text_at("warnings.0"), "failed with exit code 2"));
 }
 
+/* The target refuses behind the jump: the same Xen goes on, after a pause, and nothing is staged any more. */
+static void returns(void)
+{
+    char text[8192];
+
+    ready(2);
+    write_all_hooks();
+    fake.returns = true;
+    CU_ASSERT_EQUAL(CALL("-j", "apply"), 7);
+    CU_ASSERT_STRING_EQUAL(text_at("error.code"), "failed");
+    CU_ASSERT_EQUAL(number_at("error.domain"), 1);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text_at("error.message"),
+               "the target refused in phase plan, resource p2m, domain 1: "
+               "the target has had enough (Cannot allocate memory), and came back"));
+    CU_ASSERT_STRING_EQUAL(text_at("result.state"), "returned");
+    CU_ASSERT_EQUAL(number_at("result.pause_ns"), 52000000);
+    CU_ASSERT_STRING_EQUAL(text_at("result.failure.phase"), "plan");
+    CU_ASSERT_STRING_EQUAL(text_at("result.failure.resource"), "p2m");
+    CU_ASSERT_EQUAL(number_at("result.failure.domain"), 1);
+    CU_ASSERT_STRING_EQUAL(text_at("result.failure.errno"), "ENOMEM");
+    CU_ASSERT_STRING_EQUAL(text_at("result.failure.reason"), "the target has had enough");
+    CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1 2\non-failure returned plan p2m 1\n"));
+    CU_ASSERT_TRUE(last_is("returned"));
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.end.outcome"), "returned");
+    CU_ASSERT_STRING_EQUAL(text_at("attempts.0.end.result.failure.reason"),
+                           "the target has had enough");
+    read_text("metrics/xen_liveupdate.prom", text, sizeof(text));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "_last_result{outcome=\"returned\"} 1\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "_last_result{outcome=\"failed\"} 0\n"));
+    CU_ASSERT_PTR_NULL(strstr(text, "rehearsed"));
+
+    CU_ASSERT_EQUAL(CALL("result"), 0);
+    CU_ASSERT_TRUE(says("state: returned\n") && says("last update: 1, ") && says(": returned\n"));
+    CU_ASSERT_TRUE(says("failed phase: plan\nfailed resource: p2m\nfailed domain: 1\n"));
+    CU_ASSERT_EQUAL(CALL("history", "1"), 0);
+    CU_ASSERT_TRUE(says("outcome: returned\n") && says("pause: 52.000 ms\n"));
+    CU_ASSERT_TRUE(says("reason: the target has had enough\n"));
+    CU_ASSERT_EQUAL(CALL("apply"), 1);
+    CU_ASSERT_TRUE(complains("no target is staged"));
+
+    /* As text: where the rest of it stands. A rehearsal before it does not fail. */
+    ready(1);
+    fake.returns = true;
+    CU_ASSERT_EQUAL(CALL("apply", "--max-pause", "10000"), 7);
+    CU_ASSERT_EQUAL(fake.calls[XEN_LIVEUPDATE_rehearse], 1);
+    CU_ASSERT_TRUE(complains("after a pause of 52.000 ms") && complains("xl dmesg"));
+    CU_ASSERT_EQUAL(CALL("rehearse"), 0);
+}
+
 static void lose_one(enum fake_stage stage)
 {
     if (stage == FAKE_SETTLE)
@@ -1678,6 +1728,7 @@ int main(void)
         {"update", update},
         {"refused", refused},
         {"an update that fails", fails},
+        {"a target that comes back", returns},
         {"an update that loses a domain", loses},
         {"a guest that shuts itself down meanwhile", leaves},
         {"an update that takes too long", too_late},

@@ -234,6 +234,16 @@ static void outcome(bool rehearsal)
     } else if (rehearsal) {
         r->state = XEN_LIVEUPDATE_STATE_rehearsed;
         r->pause_ns = 11000000;
+    } else if (fake.returns) {
+        r->state = XEN_LIVEUPDATE_STATE_returned;
+        r->error = ENOMEM;
+        r->phase = XEN_LIVEUPDATE_PHASE_plan;
+        r->domid = 1;
+        strcpy(r->resource, "p2m");
+        strcpy(r->reason, "the target has had enough");
+        r->pause_ns = 52000000;
+        fake.staged_build_id[0] = fake.staged_version[0] = '\0';
+        fake.query.staged = fake.query.staged_features = 0;
     } else {
         fake.query.generation++;
         r->generation++;
@@ -281,7 +291,8 @@ static void go_on(void)
         return;
     if (fake.stage == FAKE_SAVE)
         outcome(rehearsal);
-    if (fake.stage == FAKE_SETTLE || (fake.stage == FAKE_SAVE && (rehearsal || fake.fails)))
+    if (fake.stage == FAKE_SETTLE ||
+        (fake.stage == FAKE_SAVE && (rehearsal || fake.fails || fake.returns)))
         enter(FAKE_IDLE);
     else
         enter(fake.stage + 1);

@@ -62,11 +62,12 @@ struct fake_xen {
 
     /* The attempt. */
     enum fake_stage stage;
-    uint32_t op;                             /* XEN_LIVEUPDATE_execute, _rehearse */
-    unsigned int asked;                      /* sub-commands since the stage began */
-    enum fake_stage stuck;                   /* never leaves it; FAKE_IDLE: goes on */
-    bool fails;                              /* what it comes to */
-    bool loses;                              /* for on_stage */
+    uint32_t op;           /* XEN_LIVEUPDATE_execute, _rehearse */
+    unsigned int asked;    /* sub-commands since the stage began */
+    enum fake_stage stuck; /* never leaves it; FAKE_IDLE: goes on */
+    bool fails;            /* what it comes to */
+    bool returns;          /* so does an update, but behind the jump: the target comes back */
+    bool loses;            /* for on_stage */
     void (*on_stage)(enum fake_stage stage); /* called at the beginning of each */
 
     /* What was asked for. */

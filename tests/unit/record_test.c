@@ -622,6 +622,11 @@ static void test_judge_same_xen(void)
     fake.query.phase = XEN_LIVEUPDATE_PHASE_idle;
     CU_ASSERT_EQUAL(completed("as it was"), LU__OUTCOME__FAILED);
 
+    begin_and_forget(LU__KIND__UPDATE);
+    fake.result.attempts++;
+    fake.result.state = XEN_LIVEUPDATE_STATE_returned;
+    CU_ASSERT_EQUAL(completed("the target refused and came back"), LU__OUTCOME__RETURNED);
+
     begin_and_forget(LU__KIND__REHEARSAL);
     fake.result.attempts++;
     fake.result.state = XEN_LIVEUPDATE_STATE_rehearsed;
@@ -1506,6 +1511,7 @@ static void test_log(void)
     } cases[] = {
         {LU__OUTCOME__DONE, "eced5237c01646c7822d166a6b4c3a0c", "5"},
         {LU__OUTCOME__FAILED, "4f13d1fe1a614084bd6e2f3ff25a447f", "3"},
+        {LU__OUTCOME__RETURNED, "540513d078624837bf0260859e12868e", "3"},
         {LU__OUTCOME__NOT_TRIED, "4f13d1fe1a614084bd6e2f3ff25a447f", "3"},
         {LU__OUTCOME__LOST, "4ac54396285e4ad9a0fcc2ccf153fd87", "2"},
         {LU__OUTCOME__NOT_KNOWN, "1534b03ff7fe4318975916c00cbf350d", "4"},
@@ -1612,6 +1618,7 @@ static void test_json_values(void)
     struct xenlu_result r = {.state = XENLU_STATE_DONE, .pause_ns = -1};
     Lu__Result *m = journal_result(&r);
     Lu__End *e = new_end(1, LU__OUTCOME__NOT_KNOWN);
+    Lu__Prediction p = LU__PREDICTION__INIT;
     json_t *o, *s, *properties;
 
     o = message_json(&m->base);
@@ -1626,7 +1633,25 @@ static void test_json_values(void)
     CU_ASSERT_TRUE(json_is_null(json_object_get(o, "failure")));
     CU_ASSERT_TRUE(json_is_null(json_object_get(o, "to")));
     json_decref(o);
+    /* What came back has a reason as well. */
+    free(m->state);
+    m->state = record_text("returned");
+    m->failed_phase = record_text("adopt");
+    m->reason = record_text("for a test");
+    o = message_json(&m->base);
+    s = json_object_get(o, "failure");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(s, "phase")), "adopt");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(s, "reason")), "for a test");
+    json_decref(o);
     lu__result__free_unpacked(m, NULL);
+
+    /* So it is with any number that may be missing, and with none that is not -1. */
+    p.pause_ns = -1;
+    p.source_ns = -2;
+    o = message_json(&p.base);
+    CU_ASSERT_TRUE(json_is_null(json_object_get(o, "pause_ns")));
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(o, "source_ns")), -2);
+    json_decref(o);
 
     o = message_json(&e->base);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(o, "outcome")), "not-known");
@@ -1816,6 +1841,7 @@ static void end_by_itself(enum fake_stage stage)
 static void test_recorded(void)
 {
     struct xenlu_plan plan = {.kind = XENLU_UPDATE};
+    struct xenlu_result r;
     struct xenlu_error err;
     struct xenlu *other;
 
@@ -1831,6 +1857,14 @@ static void test_recorded(void)
     fake.fails = true;
     CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, NULL, &err), XENLU_FAILED);
     CU_ASSERT_STRING_EQUAL(outcome_of(0), "failed");
+
+    /* For who was compiled when there was no other outcome it is a failure; the state says which. */
+    fresh(3);
+    fake.returns = true;
+    CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, &r, &err), XENLU_FAILED);
+    CU_ASSERT_EQUAL(r.state, XENLU_STATE_RETURNED);
+    CU_ASSERT_EQUAL(r.pause_ns, 52000000);
+    CU_ASSERT_STRING_EQUAL(outcome_of(0), "returned");
 
     fresh(3);
     fake.on_stage = lose_one;

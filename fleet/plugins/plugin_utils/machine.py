@@ -19,11 +19,14 @@ from ansible_collections.xen.liveupdate.plugins.plugin_utils.judge import VERDIC
 ATTEMPTS = 10
 BUSY = 2
 
-# Exit codes of apply, as outcomes; 5 and all others: the host's journal is asked.
-EXIT_CODES = {0: "done", 1: "failed", 3: "refused", 4: "failed", 6: "lost", 64: "failed", 127: "failed"}
+# Exit codes of apply, as outcomes; 5 and all others: the host's journal is asked. 7: the target refused and came back; the
+# host is as it was, as after any other failure.
+EXIT_CODES = {0: "done", 1: "failed", 3: "refused", 4: "failed", 6: "lost", 7: "failed", 64: "failed", 127: "failed"}
 
 # Outcomes in the host's journal.
-ATTEMPT_OUTCOMES = {"done": "done", "failed": "failed", "not-tried": "refused", "lost": "lost", "not-known": "unknown"}
+ATTEMPT_OUTCOMES = {
+    "done": "done", "failed": "failed", "returned": "failed", "not-tried": "refused", "lost": "lost", "not-known": "unknown",
+}
 
 
 class Unreachable(Exception):
