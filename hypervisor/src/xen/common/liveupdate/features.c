@@ -30,20 +30,6 @@
 
 #include <public/sysctl.h>
 
-/*
- * One reason: refuse with it if it holds, and go on, so that a check tells of
- * all at once.  The function's rc keeps the first.
- */
-#define REFUSE_IF(d, cond, err, fmt, args...)                   \
-    do {                                                        \
-        if ( cond )                                             \
-        {                                                       \
-            int rc_ = liveupdate_refuse(d, err, fmt, ##args);   \
-                                                                \
-            rc = rc ?: rc_;                                     \
-        }                                                       \
-    } while ( false )
-
 static bool livepatches_applied(void)
 {
 #ifdef CONFIG_LIVEPATCH

@@ -136,17 +136,6 @@ static bool target_has(uint32_t feature)
     return (has & LU_HAS_KNOWN) && (has & feature);
 }
 
-/* As in features.c. */
-#define REFUSE_IF(d, cond, err, fmt, args...)                   \
-    do {                                                        \
-        if ( cond )                                             \
-        {                                                       \
-            int rc_ = liveupdate_refuse(d, err, fmt, ##args);   \
-                                                                \
-            rc = rc ?: rc_;                                     \
-        }                                                       \
-    } while ( false )
-
 static int check_domain(const struct domain *d)
 {
     int rc = 0;

@@ -129,6 +129,20 @@ extern struct lu_stream liveupdate_stream;
 int liveupdate_refuse(const struct domain *d, int rc, const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
 
+/*
+ * One reason: refuse with it if it holds, and go on, so that a check tells of
+ * all at once.  The function's rc keeps the first.
+ */
+#define REFUSE_IF(d, cond, err, fmt, args...)                   \
+    do {                                                        \
+        if ( cond )                                             \
+        {                                                       \
+            int rc_ = liveupdate_refuse(d, err, fmt, ##args);   \
+                                                                \
+            rc = rc ?: rc_;                                     \
+        }                                                       \
+    } while ( false )
+
 /* See refs() above: @refs general and @typerefs type references on @mfn. */
 void liveupdate_xen_ref(mfn_t mfn, unsigned int refs, unsigned int typerefs);
 /*
