@@ -7,6 +7,7 @@
  * found by bisection, as entries ascend by the number that others refer to.
  */
 
+#include <xen-liveupdate/handover.h>
 #include <xen-liveupdate/stream.h>
 
 #define DOMID_XEN 0x7ff2u
@@ -256,7 +257,7 @@ static enum lu_verdict check_memmap(const struct check *c, uint64_t *owned)
     struct lu_memmap fixed;
     struct lu_host host;
     uint64_t next = 0, sum = 0;
-    uint32_t i;
+    uint32_t pieces = 0, i;
 
     LU_FIXED(lu_record_find(c->s, NULL, LU_REC_HOST, 0), &host);
     *owned = 0;
@@ -275,6 +276,9 @@ static enum lu_verdict check_memmap(const struct check *c, uint64_t *owned)
             *owned += e.nr;
         else if (e.class != LU_MEM_IO_TABLE && e.domid)
             return bad(c, r, "domid");
+        /* The reader keeps them until it has read all of it. */
+        if (e.class == LU_MEM_STREAM && ++pieces > LU_HANDOVER_EXTENTS)
+            return bad(c, r, "stream in too many pieces");
         next = e.mfn + e.nr;
         sum += e.nr;
     }

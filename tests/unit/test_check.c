@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <xen-liveupdate/handover.h>
+
 #include "suite.h"
 #include "world.h"
 
@@ -551,10 +553,55 @@ static void large(void)
     free(buf);
 }
 
+/* A host without domains whose stream is in @nr pieces. */
+static enum lu_verdict open_pieces(unsigned int nr, struct lu_complaint *why)
+{
+    uint64_t size = 1 << 20, length;
+    void *buf = malloc(size);
+    struct lu_memmap_entry *e;
+    struct lu_memmap *m;
+    enum lu_verdict verdict;
+    struct lu_host *host;
+    struct lu_writer w;
+    struct lu_stream s;
+    unsigned int i;
+
+    lu_writer_init(&w, buf, size);
+    host = lu_record_begin(&w, LU_REC_HOST, 0, 0);
+    host->max_page = 1 << 20;
+    host->nr_domains = 0;
+    lu_record_end(&w);
+    world_fill_record(&w, lu_record_desc(LU_REC_CPUS), 0, 0, 0, 1);
+    world_fill_record(&w, lu_record_desc(LU_REC_TIME), 0, 0, 0, 1);
+    m = lu_record_begin(&w, LU_REC_MEMMAP, 0, 0);
+    m->nr_frames = nr;
+    e = lu_record_entries(&w, nr);
+    for (i = 0; i < nr; i++)
+        e[i] = (struct lu_memmap_entry){.mfn = 2ull * i, .nr = 1, .class = LU_MEM_STREAM};
+    lu_record_end(&w);
+    length = lu_writer_finish(&w);
+    verdict = lu_stream_open(&s, buf, length, why);
+    free(buf);
+
+    return verdict;
+}
+
+/* A reader keeps so many until it has read all of them, and frees no others. */
+static void stream_pieces(void)
+{
+    struct lu_complaint why;
+
+    CU_ASSERT_EQUAL(open_pieces(LU_HANDOVER_EXTENTS, &why), LU_OK);
+    CU_ASSERT_EQUAL_FATAL(open_pieces(LU_HANDOVER_EXTENTS + 1, &why), LU_BAD_REFERENCE);
+    CU_ASSERT_EQUAL(why.type, LU_REC_MEMMAP);
+    CU_ASSERT_STRING_EQUAL(why.what, "stream in too many pieces");
+}
+
 CU_TestInfo check_tests[] = {
     {"each rule", each_rule},
     {"each record that has to be there", each_missing},
     {"records of another domain", of_another},
     {"large host", large},
+    {"pieces of the stream", stream_pieces},
     CU_TEST_INFO_NULL,
 };

@@ -416,7 +416,10 @@ static struct run settle_run;
 static bool settling;
 static struct timer settle_timer;
 
-/* The stream goes last: the memory map may be in it. */
+/*
+ * The stream goes last: the memory map may be in it.  It is in no more pieces
+ * than these: lu_stream_open().
+ */
 static struct run stream_runs[LU_HANDOVER_EXTENTS];
 static unsigned int nr_stream_runs;
 
