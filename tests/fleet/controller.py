@@ -33,7 +33,7 @@ class Local:
         except cli.CliError as e:
             raise RemoteError(str(e)) from None
 
-    def attempt(self, action, token, wait):
+    def attempt(self, action, token, wait, forget=()):
         if action == "start":
             seen = host.start(self.directory, token, [*self.command, "-j", "apply"], wait)
         elif action == "fence":

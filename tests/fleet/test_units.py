@@ -12,6 +12,7 @@ import random
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
@@ -244,6 +245,63 @@ class Token(Folder):
                 t.start()
             for t in threads:
                 t.join()
+            with open(f"{self.dir}/race{n}", encoding="ascii") as f:
+                self.assertEqual(f.read(), "x\n")
+
+    def test_forget(self):
+        """What nobody asks for is removed, and stays used: nothing is begun by a token that comes late."""
+        def names():
+            return sorted(n for n in os.listdir(self.dir) if n.startswith((".", "night")))
+        host.forget(f"{self.dir}/none", ["night-a"])
+        for token, argv in (("night-a-1", ["sh", "-c", "echo said; exit 4"]), ("night-b-1", ["true"])):
+            self.assertEqual(host.start(self.dir, token, argv, 20)["state"], "ended")
+        host.fence(self.dir, "night-a-2")
+        go = f"while [ ! -e {self.dir}/go ]; do sleep 0.05; done"
+        self.assertEqual(host.start(self.dir, "night-a-3", ["sh", "-c", go], 0)["state"], "running")
+        os.mkdir(f"{self.dir}/.night-c-1.4711")
+        os.mkdir(f"{self.dir}/night-a-4")
+        host.forget(self.dir, ["night-a", "night"])
+        # One that runs is not, nor are those of others.
+        self.assertEqual(names(), ["night-a-3", "night-b-1"])
+        self.assertEqual(host.look(self.dir, "night-a-1"), {"state": "ended", "rc": 4, "out": None, "err": None})
+        self.assertEqual(host.look(self.dir, "night-b-1")["rc"], 0)
+        for token, state in (("night-a-1", "ended"), ("night-a-2", "fenced"), ("night-a-4", "cut")):
+            late = host.start(self.dir, token, ["touch", f"{self.dir}/late"], 5)
+            self.assertEqual((late["state"], late["begun"]), (state, False))
+            self.assertEqual(host.fence(self.dir, token)["state"], state)
+        self.assertFalse(os.path.exists(f"{self.dir}/late"))
+        open(f"{self.dir}/go", "w", encoding="ascii").close()
+        self.assertEqual(host.wait(self.dir, "night-a-3", 60)["state"], "ended")
+        host.forget(self.dir, ["night-a"])
+        self.assertEqual(names(), ["night-b-1"])
+        self.assertEqual(host.look(self.dir, "night-a-2")["state"], "fenced")
+        self.assertEqual(host.look(self.dir, "night-a-3")["rc"], 0)
+
+    def test_forget_cut_off(self):
+        """A power cut between the note and the removal: it is removed by the next."""
+        host.start(self.dir, "night-a-1", ["true"], 20)
+        rename, os.rename = os.rename, None
+        try:
+            os.rename = lambda a, b: rename(a, b) if a.endswith(".new") else (_ for _ in ()).throw(OSError("cut"))
+            with self.assertRaises(OSError):
+                host.forget(self.dir, ["night-a"])
+        finally:
+            os.rename = rename
+        self.assertEqual(host.look(self.dir, "night-a-1")["state"], "ended")
+        host.forget(self.dir, ["night-a"])
+        self.assertFalse(os.path.exists(f"{self.dir}/night-a-1"))
+        self.assertEqual(host.look(self.dir, "night-a-1")["rc"], 0)
+
+    def test_forget_race(self):
+        """Some begin it while others remove it: it is begun once."""
+        script = (f"import sys; sys.path.insert(0, {str(fleet.COLLECTIONS)!r})\n"
+                  "from ansible_collections.xen.liveupdate.plugins.module_utils import host\n"
+                  "for n in range(20):\n"
+                  f"    host.start({self.dir!r}, f'night-race-{{n}}', ['sh', '-c', f'echo x >>{self.dir}/race{{n}}'], 20)\n"
+                  f"    host.forget({self.dir!r}, ['night-race'])\n")
+        for p in [subprocess.Popen(["/usr/bin/python3", "-c", script]) for unused in range(3)]:
+            self.assertEqual(p.wait(), 0)
+        for n in range(20):
             with open(f"{self.dir}/race{n}", encoding="ascii") as f:
                 self.assertEqual(f.read(), "x\n")
 
@@ -490,8 +548,9 @@ class FakeRemote:
                               "end": {"message": "why", "result": {"pause_ns": 1000000}, "missing": []}})
         return {"state": "ended", "rc": self.rc, "out": self.answer if self.answer is not None else json.dumps(answer), "err": ""}
 
-    def attempt(self, action, token, wait):
+    def attempt(self, action, token, wait, forget=()):
         self.on(action)
+        self.forgot = list(forget)
         if action == "start" and token not in self.tokens:
             self.tokens[token] = self.update()
             self.on("started")
@@ -550,6 +609,20 @@ class Machines(Books):
             self.assertEqual((outcome, row["state"], row["reason"], remote.applied), ("failed", "over", "why", 1))
             self.assertEqual(hooks, [("drain", ""), ("restore", "failed")])
             self.book.end(self.run)
+
+    def test_forgets(self):
+        """A host is told which attempts are over: not those of a run in which it is not known what became of it."""
+        remote = FakeRemote()
+        self.go(remote)
+        self.assertEqual(remote.forgot, [])
+        first = self.run
+        self.book.end(first)
+        remote = FakeRemote()
+        remote.rc = 5
+        self.assertEqual((self.go(remote)[0], remote.forgot), ("unknown", [first]))
+        self.book.end(self.run)
+        remote = FakeRemote()
+        self.assertEqual((self.go(remote)[0], remote.forgot), ("done", [first]))
 
     def test_busy(self):
         """Another one is at work there: tried again, and in the end left alone."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import fcntl
 import os
 import re
@@ -96,7 +96,21 @@ def stage(command, target, arguments=(), timeout=120, dry=False):
 #     lock    held by those who still work on it
 #     fenced  it was not begun, and will not be
 #     out, err, rc  what xen-liveupdate said, and its exit code, when it has ended
+# When the controller that made it has written down what came of it, a later attempt removes the directory. Its name stays
+# in the file USED, with its state: whoever comes late with it begins nothing. Where tokens come and go the directory of all
+# is locked.
 TOKEN = re.compile(r"[A-Za-z0-9_-]{8,80}")
+USED = "used"
+
+
+@contextlib.contextmanager
+def _locked(directory, how):
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, how)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _sync(path):
@@ -112,22 +126,22 @@ def _claim(directory, token, name):
     if not TOKEN.fullmatch(token):
         raise CliError("garbage", f"not a token: {token!r}")
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    prepared = os.path.join(directory, f".{token}.{os.getpid()}")
-    shutil.rmtree(prepared, ignore_errors=True)
-    os.mkdir(prepared, 0o700)
-    fd = os.open(os.path.join(prepared, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        _sync(prepared)
-        os.rename(prepared, os.path.join(directory, token))
-        _sync(directory)
-    except OSError as e:
-        os.close(fd)
+    with _locked(directory, fcntl.LOCK_EX):
+        if os.path.lexists(os.path.join(directory, token)) or token in _used(directory):
+            return None
+        prepared = os.path.join(directory, f".{token}.{os.getpid()}")
         shutil.rmtree(prepared, ignore_errors=True)
-        # The directory is there, and is not empty.
-        if e.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+        os.mkdir(prepared, 0o700)
+        fd = os.open(os.path.join(prepared, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            _sync(prepared)
+            os.rename(prepared, os.path.join(directory, token))
+            _sync(directory)
+        except OSError:
+            os.close(fd)
+            shutil.rmtree(prepared, ignore_errors=True)
             raise
-        return None
     return fd
 
 
@@ -149,14 +163,30 @@ def _read(path):
         return None
 
 
+def _used(directory):
+    """Tokens whose directories were removed, with what they were: "fenced", "cut", or an exit code."""
+    lines = (line.split() for line in (_read(os.path.join(directory, USED)) or "").splitlines())
+    return {words[0]: words[1] for words in lines if len(words) == 2}
+
+
 def look(directory, token):
     """Where the attempt is: {"state": absent | fenced | running | ended | cut}, with rc, out and err when it has ended.
 
     cut: it was begun, nobody works on it any more, and it has not written down how it ended.
     """
+    if not os.path.isdir(directory):
+        return {"state": "absent"}
+    with _locked(directory, fcntl.LOCK_SH):
+        return _look(directory, token)
+
+
+def _look(directory, token):
     where = os.path.join(directory, token)
     if not os.path.isdir(where):
-        return {"state": "absent"}
+        was = _used(directory).get(token, "absent")
+        if was in ("absent", "fenced", "cut"):
+            return {"state": was}
+        return {"state": "ended", "rc": int(was), "out": None, "err": None}
     if os.path.exists(os.path.join(where, "fenced")):
         return {"state": "fenced"}
     try:
@@ -190,6 +220,33 @@ def fence(directory, token):
     if fd is not None:
         os.close(fd)
     return look(directory, token)
+
+
+def forget(directory, runs):
+    """Removes what is left of attempts of @runs (tokens RUN-NUMBER), for which nobody is going to ask; not of one that runs.
+
+    Also what was left half made, or half removed.
+    """
+    if not os.path.isdir(directory):
+        return
+    with _locked(directory, fcntl.LOCK_EX):
+        used, gone = _used(directory), []
+        for name in sorted(os.listdir(directory)):
+            if name.startswith("."):
+                shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+                continue
+            if not TOKEN.fullmatch(name) or name.rpartition("-")[0] not in runs:
+                continue
+            seen = _look(directory, name)
+            if seen["state"] != "running":
+                used[name] = str(seen["rc"]) if seen["state"] == "ended" else seen["state"]
+                gone.append(name)
+        if gone:
+            # On the disk before anything is removed.
+            _keep(os.path.join(directory, USED), "".join(f"{k} {v}\n" for k, v in used.items()).encode())
+        for name in gone:
+            os.rename(os.path.join(directory, name), os.path.join(directory, f".{name}"))
+            shutil.rmtree(os.path.join(directory, f".{name}"))
 
 
 def _work(where, argv, lock):

@@ -40,6 +40,13 @@ options:
     description: Seconds to wait for its end.
     type: int
     default: 600
+  forget:
+    description:
+      - Runs of which it is written down what became of this host, so that nobody asks for their attempts again. With
+        O(action=start) what the host keeps of them is removed; their tokens stay used.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -74,6 +81,7 @@ def main():
             "directory": {"type": "path", "default": "/var/lib/xen/liveupdate/fleet"},
             "arguments": {"type": "list", "elements": "str", "default": []},
             "wait": {"type": "int", "default": 600},
+            "forget": {"type": "list", "elements": "str", "default": []},
         },
         required_if=[("action", what, ["token"]) for what in ("start", "look", "fence")],
     )
@@ -82,6 +90,11 @@ def main():
         if p["action"] == "history":
             module.exit_json(changed=False, attempts=host.history(p["command"]))
         if p["action"] == "start":
+            try:
+                host.forget(p["directory"], p["forget"])
+            except OSError as e:
+                # That is no reason not to update.
+                module.warn(f"what is left of earlier attempts: {e}")
             argv = [*p["command"], "-j", "apply", *p["arguments"]]
             seen = host.start(p["directory"], p["token"], argv, p["wait"])
         elif p["action"] == "fence":

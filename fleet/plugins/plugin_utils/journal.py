@@ -218,6 +218,12 @@ class Journal:
             "AND host.outcome IS NOT NULL ORDER BY run.begun DESC LIMIT 1", name)
         return None if row is None else {**row, "data": self._apart(row["data"])}
 
+    def settled(self, name, most=200):
+        """Runs in which it is known, and written down, what became of host @name: its attempts are not asked for again."""
+        return [row[0] for row in self.db.execute(
+            "SELECT run FROM host WHERE name = ? AND state = 'over' AND begun IS NOT NULL ORDER BY begun DESC LIMIT ?", (name, most)
+        )]
+
     def begin(self, settings, hosts, who):
         """A new run; there must not be an open one.
 

@@ -41,7 +41,7 @@ class Machine:
     """Updates one host.
 
     @journal, @run, @epoch, @name: where it is written down. @settings: of the run and of this host, see Machine.DEFAULTS.
-    @remote: does things on the host: survey(), stage(), attempt(action, token, wait), history(), guests(),
+    @remote: does things on the host: survey(), stage(), attempt(action, token, wait, forget), history(), guests(),
     migrate(guest, to, by); each may raise Unreachable or RemoteError. @hook: hook(command, environment) runs a command on
     the controller and returns (exit code, what it said).
     """
@@ -234,7 +234,9 @@ class Machine:
     def begin(self):
         """Returns where the attempt is; if the connection breaks, that is found out."""
         try:
-            return self.remote.attempt("start", self.data["token"], self.settings["apply_seconds"])
+            return self.remote.attempt(
+                "start", self.data["token"], self.settings["apply_seconds"], self.journal.settled(self.name)
+            )
         except (Unreachable, RemoteError):
             return self.investigate()
 

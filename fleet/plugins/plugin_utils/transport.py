@@ -51,12 +51,12 @@ class Remote:
         said = self._call("stage", command=a["command"], target=a["target"], arguments=a["arguments"])
         return {"state": said["state"], "reason": ((said.get("answer") or {}).get("error") or {}).get("message")}
 
-    def attempt(self, action, token, wait):
+    def attempt(self, action, token, wait, forget=()):
         """See the module attempt."""
         a = self.args
         return self._call(
             "attempt", command=a["command"], action=action, token=token, directory=a["directory"], wait=wait,
-            arguments=a["apply"] if action == "start" else [],
+            arguments=a["apply"] if action == "start" else [], forget=list(forget),
         )["attempt"]
 
     def history(self):
