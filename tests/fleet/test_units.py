@@ -186,6 +186,30 @@ class Answers(unittest.TestCase):
                 self.assertIsNone(validate.trouble(answer))
 
 
+class ManPage(unittest.TestCase):
+    POD = fleet.TOP / "fleet/man/xen-liveupdate-fleet.8.pod"
+
+    def test_agrees(self):
+        """The program's verbs and exit codes, and those of the guide, are all in it, and it is in the package."""
+        pod = self.POD.read_text(encoding="utf-8")
+        program = fleet.TOP / "fleet/bin/xen-liveupdate-fleet"
+        said = subprocess.run([fleet.PYTHON, "-B", fleet.COLLECTIONS / "ansible_collections/xen/liveupdate/bin" / program.name, "--help"],
+                              capture_output=True, text=True, check=True).stdout
+        verbs = re.search(r"\{([a-z,]+)\}", said)[1].split(",")
+        self.assertGreater(len(verbs), 8)
+        guide = (fleet.TOP / "docs/fleet.md").read_text(encoding="utf-8")
+        codes = re.findall(r"^\| (\d+) \|", guide, flags=re.M)
+        self.assertGreater(len(codes), 7)
+        for word in [*verbs, *codes]:
+            self.assertIn(f"\n=item B<{word}>\n", pod)
+        for item in re.findall(r"^=item B<(\w+)>$", pod, flags=re.M):
+            self.assertIn(item, [*verbs, *codes])
+        checked = subprocess.run(["podchecker", self.POD], capture_output=True, text=True)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.assertIn("\nusr/share/man/man8/xen-liveupdate-fleet.8\n",
+                      (fleet.TOP / "debian/xen-liveupdate-fleet.install").read_text(encoding="ascii"))
+
+
 class Folder(unittest.TestCase):
     def setUp(self):
         # In memory: thousands of synchronisations.
