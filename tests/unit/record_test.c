@@ -1768,6 +1768,29 @@ static void test_update(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "phase save, resource grant, domain 1: for a test"));
 }
 
+/* Xen has the last word, whatever it has said of itself before. */
+static void test_xen_refuses(void)
+{
+    static const struct {
+        int error;
+        enum xenlu_code code;
+    } cases[] = {
+        {ENOENT, XENLU_NOT_STAGED},
+        {ENODEV, XENLU_NO_REGION},
+        {EOPNOTSUPP, XENLU_UNSUPPORTED},
+        {EBUSY, XENLU_BUSY},
+    };
+    struct xenlu_error err;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fresh(1);
+        fake.fail_op = XEN_LIVEUPDATE_execute;
+        fake.error = cases[i].error;
+        CU_ASSERT_EQUAL(attempt(XENLU_UPDATE, 5, NULL, &err), cases[i].code);
+        CU_ASSERT_EQUAL(err.errnum, cases[i].error);
+    }
+}
+
 /* A program that has other things to do meanwhile. */
 static void test_poll(void)
 {
@@ -1790,6 +1813,18 @@ static void test_poll(void)
     CU_ASSERT(phases & 1u << XEN_LIVEUPDATE_PHASE_save);
     CU_ASSERT_EQUAL(r.state, XENLU_STATE_DONE);
     CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_NOT_STARTED);
+
+    /* It is not over while the new Xen gives memory back, though the result says "done". */
+    fresh(1);
+    fake.stuck = FAKE_SETTLE;
+    record_target("4.17.6-new");
+    CU_ASSERT_EQUAL(xenlu_start(lu, &plan, sizeof(plan), &err), XENLU_OK);
+    for (polls = 0; polls < 50; polls++)
+        CU_ASSERT_EQUAL(xenlu_poll(lu, &r, sizeof(r), &err), XENLU_UNDER_WAY);
+    CU_ASSERT_EQUAL(r.state, XENLU_STATE_DONE);
+    CU_ASSERT_EQUAL(r.phase, XEN_LIVEUPDATE_PHASE_settle);
+    fake.stuck = FAKE_IDLE;
+    CU_ASSERT_EQUAL(xenlu_wait(lu, NULL, NULL, &r, sizeof(r), &err), XENLU_OK);
 
     /* Taken back by whoever polls. */
     fresh(1);
@@ -2324,6 +2359,7 @@ int main(void)
         {"values as JSON", test_json_values},
         {"time", test_time},
         {"library: update", test_update},
+        {"what Xen refuses", test_xen_refuses},
         {"library: poll", test_poll},
         {"library: an attempt is recorded", test_recorded},
         {"library: the target is known", test_target_known},
