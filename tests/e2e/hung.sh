@@ -39,7 +39,7 @@ comes_back() {
     [ $points = 0 ] || stage_image "$(update_image 1)" || return 1
     xen-liveupdate fault adopt $1 hang || return 1
     xen-liveupdate apply
-    [ $? = 4 ] || return 1
+    [ $? = 7 ] || return 1
     xen-liveupdate result >/run/bed/hang.result
     cat /run/bed/hang.result
     grep -x 'state: returned' /run/bed/hang.result && grep -x 'error: ETIMEDOUT.*' /run/bed/hang.result &&
