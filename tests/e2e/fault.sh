@@ -72,23 +72,6 @@ fails_at() {
     return $bad
 }
 
-# expect WHAT GOT WANTED: notes in $bad if they differ.
-expect() {
-    [ "$2" != "$3" ] || return 0
-    echo "$1 is '$2', expected '$3'"
-    bad=1
-}
-
-# expect_field NAME WANTED FILE: a line "NAME: WANTED" of a file.
-expect_field() {
-    local name value
-    while IFS=: read -r name value; do
-        [ "$name" != "$1" ] || break
-        value=
-    done <$3
-    expect "$1" "${value# }" "$2"
-}
-
 # field NAME: of the text "name: value" on the standard input.
 field() { sed -n "s/^$1: //p"; }
 

@@ -35,6 +35,23 @@ check_equal() {
     if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: '$2', expected '$3'"; fi
 }
 
+# expect WHAT GOT WANTED: part of a check that looks at several things: says so in its output, and sets $bad, if they differ.
+expect() {
+    [ "$2" != "$3" ] || return 0
+    echo "$1 is '$2', expected '$3'"
+    bad=1
+}
+
+# expect_field NAME WANTED FILE: the same of a line "NAME: WANTED" in a file. By the shell alone.
+expect_field() {
+    local name value
+    while IFS=: read -r name value; do
+        [ "$name" != "$1" ] || break
+        value=
+    done <"$3"
+    expect "$1" "${value# }" "$2"
+}
+
 # report TEXT: a line of the report that `make demo` prints.
 report() { echo "report: $*"; tohost line "# $*"; }
 

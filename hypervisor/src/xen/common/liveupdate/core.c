@@ -388,6 +388,7 @@ static void finish(int rc)
 
     liveupdate_phase_end();
     liveupdate_refs_free();
+    liveupdate_back_forget();
 
     if ( rc )
     {

@@ -266,7 +266,7 @@ static int op_fault(struct xen_liveupdate_fault *f)
     /* Steps of the target's boot have no resource. */
     if ( phase == LU_PHASE_adopt )
     {
-        f->exists = f->resource < LU_STEP_nr;
+        f->exists = liveupdate_step_exists(f->resource);
         if ( f->exists )
             strlcpy(f->name, liveupdate_step_names[f->resource],
                     sizeof(f->name));

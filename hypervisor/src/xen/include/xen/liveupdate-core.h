@@ -229,6 +229,8 @@ struct liveupdate_context;
 /* Source, domains run: is there a way back from @image? */
 void liveupdate_back_prepare(const struct kexec_image *image);
 bool liveupdate_back_offered(void);
+/* Source: the memory for it is given back. */
+void liveupdate_back_forget(void);
 /* Source, this CPU: where it comes back to, NULL: there is no way; its registers. */
 struct liveupdate_context *liveupdate_back_context(void);
 void liveupdate_back_save_cpu(void);
@@ -250,11 +252,14 @@ enum liveupdate_step {
     LU_STEP_m2p,                /* machine-to-physical table of the source mapped */
     LU_STEP_time,               /* platform timer and PIT */
     LU_STEP_apic,               /* local APIC; I/O APICs and 8259A before it */
+    LU_STEP_unit,               /* an IOMMU has changed over, others not */
     LU_STEP_cpus,               /* before the other CPUs are started */
     LU_STEP_drivers,            /* after them, and all initcalls */
     LU_STEP_nr
 };
 extern const char *const liveupdate_step_names[];
+/* Source: does a target of this host's get there? */
+bool liveupdate_step_exists(unsigned int step);
 void liveupdate_step(enum liveupdate_step step);
 
 /* Target: what the handover page says of it; is there a way; not any more. */

@@ -11,7 +11,7 @@
  *
  *   CPU       descriptor tables, control registers, MSRs, VMX and SVM
  *             local APIC, machine check banks, the NMI watchdog's counter
- *   host      the trampoline below 1 MiB, UART, 8259A, I/O APICs, timers
+ *   host      IOMMUs, the trampoline below 1 MiB, UART, 8259A, I/O APICs, timers
  *   memory    what was free is no longer scrubbed
  *
  * Nothing was told to a domain or to its devices by then.  Interrupts that the
@@ -24,6 +24,7 @@
 #include <xen/acpi.h>
 #include <xen/cpumask.h>
 #include <xen/init.h>
+#include <xen/iommu.h>
 #include <xen/irq.h>
 #include <xen/kexec.h>
 #include <xen/lib.h>
@@ -39,6 +40,7 @@
 #include <asm/io_apic.h>
 #include <asm/liveupdate-back.h>
 #include <asm/liveupdate-compat.h>
+#include <asm/liveupdate-iommu.h>
 #include <asm/liveupdate-irq.h>
 #include <asm/msr.h>
 #include <asm/nmi.h>
@@ -211,6 +213,7 @@ static struct {
     void *page0;                /* a target's boot begins with a stack there */
     void *trampoline;
     uint64_t *mce_gates;        /* lower halves: machine_kexec() disarms them */
+    void *units;                /* registers of IOMMUs */
 } kept;
 
 bool liveupdate_back_offered(void)
@@ -218,12 +221,24 @@ bool liveupdate_back_offered(void)
     return liveupdate_nr_contexts;
 }
 
+void liveupdate_back_forget(void)
+{
+    liveupdate_nr_contexts = 0;
+    XFREE(liveupdate_contexts);
+    free_xenheap_page(kept.page0);
+    kept.page0 = NULL;
+    XFREE(kept.trampoline);
+    XFREE(kept.mce_gates);
+    XFREE(kept.units);
+}
+
 /* With domains running.  Without memory, or with CET, there is no way back. */
 void liveupdate_back_prepare(const struct kexec_image *image)
 {
+    const struct liveupdate_iommu *driver = liveupdate_iommu_driver();
     unsigned int cpu;
 
-    liveupdate_nr_contexts = 0;
+    liveupdate_back_forget();
     if ( !image || !liveupdate_image_in_place(image) ||
          (read_cr4() & X86_CR4_CET) ||
          virt_to_maddr(_end) > IDENTITY_SIZE )
@@ -231,17 +246,14 @@ void liveupdate_back_prepare(const struct kexec_image *image)
 
     kept.entry = virt_to_maddr(liveupdate_back_entry);
     kept.trampoline_size = trampoline_end - trampoline_start;
-    if ( !liveupdate_contexts )
-        liveupdate_contexts = xzalloc_array(struct liveupdate_context,
-                                            nr_cpu_ids);
-    if ( !kept.page0 )
-        kept.page0 = alloc_xenheap_page();
-    if ( !kept.trampoline )
-        kept.trampoline = xmalloc_bytes(kept.trampoline_size);
-    if ( !kept.mce_gates )
-        kept.mce_gates = xzalloc_array(uint64_t, nr_cpu_ids);
+    liveupdate_contexts = xzalloc_array(struct liveupdate_context, nr_cpu_ids);
+    kept.page0 = alloc_xenheap_page();
+    kept.trampoline = xmalloc_bytes(kept.trampoline_size);
+    kept.mce_gates = xzalloc_array(uint64_t, nr_cpu_ids);
+    if ( driver )
+        kept.units = xzalloc_bytes(driver->state_size());
     if ( !liveupdate_contexts || !kept.page0 || !kept.trampoline ||
-         !kept.mce_gates )
+         !kept.mce_gates || (driver && !kept.units) )
         return;
 
     for ( cpu = 0; cpu < nr_cpu_ids; cpu++ )
@@ -271,6 +283,8 @@ paddr_t liveupdate_back_save(void)
     liveupdate_back_cr3 = virt_to_maddr(back_l4);
     liveupdate_back_efer = read_efer();
 
+    if ( kept.units )
+        liveupdate_iommu_driver()->keep_state(kept.units);
     ioapic_suspend();
     i8259A_suspend();
 
@@ -323,6 +337,9 @@ int liveupdate_back_restore(const struct lu_handover *h)
     /* Those that the target has taken down again sit in its code. */
     liveupdate_stop_cpus(false);
 
+    /* Before the I/O APICs, whose entries name those of our tables. */
+    if ( kept.units )
+        liveupdate_iommu_driver()->take_back(kept.units);
     ioapic_resume();
     i8259A_resume();
     liveupdate_restore_timers();
@@ -368,9 +385,15 @@ const char *const liveupdate_step_names[LU_STEP_nr] = {
     [LU_STEP_m2p] = "m2p",
     [LU_STEP_time] = "time",
     [LU_STEP_apic] = "apic",
+    [LU_STEP_unit] = "unit",
     [LU_STEP_cpus] = "cpus",
     [LU_STEP_drivers] = "drivers",
 };
+
+bool liveupdate_step_exists(unsigned int step)
+{
+    return step < LU_STEP_nr && (step != LU_STEP_unit || iommu_enabled);
+}
 
 void liveupdate_step(enum liveupdate_step step)
 {

@@ -39,6 +39,14 @@ struct liveupdate_iommu {
     int (*plan_domain)(struct domain *d, const struct lu_record *r);
     /* Target: devices send no messages of the source any more. */
     void (*forget_source)(void);
+
+    /*
+     * Source: what units have in their registers, before the jump and after a
+     * target has come back (back.c).  Domains have not run in between.
+     */
+    size_t (*state_size)(void);
+    void (*keep_state)(void *state);
+    void (*take_back)(const void *state);
 };
 
 /* Of the units in use; NULL: there are none. */
@@ -79,7 +87,7 @@ int liveupdate_amd_intremap_check(void);
  * --- Hooks of the VT-d driver (drivers/passthrough/vtd/liveupdate/) ---
  */
 
-/* Interrupts are being remapped, and have to be. */
+/* A live update, and interrupts are being remapped: they have to be throughout. */
 bool liveupdate_vtd_remaps(const struct vtd_iommu *iommu);
 /* Make a unit's new tables say what those say that it uses. */
 int liveupdate_vtd_root_table(struct vtd_iommu *iommu);
@@ -87,6 +95,7 @@ int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu, bool eim);
 
 /* Between the driver's files. */
 void liveupdate_vtd_intremap_release(void);
+void liveupdate_vtd_intremap_take_back(struct vtd_iommu *iommu);
 
 #else /* !CONFIG_LIVEUPDATE */
 

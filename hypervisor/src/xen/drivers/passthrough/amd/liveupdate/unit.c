@@ -17,7 +17,9 @@
  *    finds each device table entry to be right already.
  *
  * The old tables are private to the source, unused from here on, and go to the
- * heap once the domains run again.
+ * heap once the domains run again.  Until then nobody writes to them: a source to
+ * which its target comes back points each unit at them again (amd_take_back()),
+ * whether the target has got to that unit or not.
  */
 
 #include <xen/liveupdate-core.h>
@@ -28,23 +30,15 @@
 /* Far longer than a unit takes to finish what it is at. */
 #define QUEUE_STOP_LOOPS 1000000U
 
-bool __init liveupdate_amd_take_over(struct amd_iommu *iommu)
+/* The unit goes on translating and remapping.  Returns what it is left at. */
+static union amd_iommu_control stop_queues(const struct amd_iommu *iommu)
 {
     union amd_iommu_control ctrl;
     unsigned int loops = QUEUE_STOP_LOOPS;
     uint32_t running = IOMMU_STATUS_CMD_BUFFER_RUN |
                        IOMMU_STATUS_EVENT_LOG_RUN | IOMMU_STATUS_PPR_LOG_RUN;
 
-    if ( !liveupdate_boot )
-        return false;
-
     ctrl.raw = readq(iommu->mmio_base + IOMMU_CONTROL_MMIO_OFFSET);
-    if ( !ctrl.iommu_en )
-        return false;
-
-    /* The source would not find its own queues and tables any more. */
-    liveupdate_take_over();
-
     ctrl.cmd_buf_en = false;
     ctrl.com_wait_int_en = false;
     ctrl.event_log_en = false;
@@ -61,14 +55,28 @@ bool __init liveupdate_amd_take_over(struct amd_iommu *iommu)
         panic("AMD-Vi: the queues of IOMMU %pp do not stop\n",
               &PCI_SBDF(iommu->seg, iommu->bdf));
 
+    return ctrl;
+}
+
+bool __init liveupdate_amd_take_over(struct amd_iommu *iommu)
+{
+    union amd_iommu_control ctrl;
+
+    if ( !liveupdate_boot )
+        return false;
+
+    ctrl.raw = readq(iommu->mmio_base + IOMMU_CONTROL_MMIO_OFFSET);
+    if ( !ctrl.iommu_en )
+        return false;
+
     /* All later writes of the register start from this. */
-    iommu->ctrl = ctrl;
+    iommu->ctrl = stop_queues(iommu);
 
     return true;
 }
 
 /* Where the unit's table is, and its length, as the register has it. */
-static uint64_t __init device_table_reg(const struct amd_iommu *iommu)
+static uint64_t device_table_reg(const struct amd_iommu *iommu)
 {
     return readq(iommu->mmio_base + IOMMU_DEV_TABLE_BASE_LOW_OFFSET);
 }
@@ -171,26 +179,30 @@ bool liveupdate_amd_change_over(struct amd_iommu *iommu)
     writeq(virt_to_maddr(iommu->dev_table.buffer) |
            (PFN_DOWN(iommu->dev_table.alloc_size) - 1),
            iommu->mmio_base + IOMMU_DEV_TABLE_BASE_LOW_OFFSET);
+    liveupdate_step(LU_STEP_unit);
 
     return true;
 }
 
-void liveupdate_amd_forget(struct amd_iommu *iommu)
+/* Page tables are what they were: only the two other kinds are new. */
+static void forget_tables(struct amd_iommu *iommu)
 {
     const struct amd_iommu_dte *dt = iommu->dev_table.buffer;
     unsigned int bdf;
 
-    /* Else enable_iommu() does it all by one command. */
-    if ( !liveupdate_restoring || iommu->features.flds.ia_sup )
-        return;
-
-    /* Page tables are what they were: only the two others are new. */
     for ( bdf = 0; bdf < iommu->dev_table.entries; bdf++ )
         if ( dt[bdf].tv || dt[bdf].it_root )
         {
             amd_iommu_flush_device(iommu, bdf, DOMID_INVALID);
             amd_iommu_flush_intremap(iommu, bdf);
         }
+}
+
+void liveupdate_amd_forget(struct amd_iommu *iommu)
+{
+    /* Else enable_iommu() does it all by one command. */
+    if ( liveupdate_restoring && !iommu->features.flds.ia_sup )
+        forget_tables(iommu);
 }
 
 /*
@@ -277,6 +289,121 @@ static int cf_check amd_save_domain(struct lu_writer *w, const struct domain *d,
     return 0;
 }
 
+/* Registers that a target's boot sets, in the order of writing them again. */
+static const struct {
+    unsigned int offset;
+    bool ppr;                   /* exists if the unit has a log of page requests */
+    bool xt;                    /* if it sends its own interrupts as messages of x2APIC */
+} kept_regs[] = {
+    { IOMMU_EXCLUSION_LIMIT_LOW_OFFSET },
+    { IOMMU_EXCLUSION_BASE_LOW_OFFSET },
+    /* The base resets both pointers. */
+    { IOMMU_CMD_BUFFER_BASE_LOW_OFFSET },
+    { IOMMU_CMD_BUFFER_HEAD_OFFSET },
+    { IOMMU_CMD_BUFFER_TAIL_OFFSET },
+    { IOMMU_EVENT_LOG_BASE_LOW_OFFSET },
+    { IOMMU_EVENT_LOG_HEAD_OFFSET },
+    { IOMMU_EVENT_LOG_TAIL_OFFSET },
+    { IOMMU_PPR_LOG_BASE_LOW_OFFSET, .ppr = true },
+    { IOMMU_PPR_LOG_HEAD_OFFSET, .ppr = true },
+    { IOMMU_PPR_LOG_TAIL_OFFSET, .ppr = true },
+    { IOMMU_XT_INT_CTRL_MMIO_OFFSET, .xt = true },
+    { IOMMU_XT_PPR_INT_CTRL_MMIO_OFFSET, .xt = true },
+    { IOMMU_XT_GA_INT_CTRL_MMIO_OFFSET, .xt = true },
+};
+
+struct unit_state {
+    uint64_t ctrl, device_table, reg[ARRAY_SIZE(kept_regs)];
+    uint16_t msi_ctrl;
+    uint32_t msi[4];            /* address, data, mask: what there is of them */
+};
+
+static bool has_reg(const struct amd_iommu *iommu, unsigned int i)
+{
+    return (!kept_regs[i].ppr || iommu->features.flds.ppr_sup) &&
+           (!kept_regs[i].xt || iommu->ctrl.int_cap_xt_en);
+}
+
+static unsigned int msi_words(uint16_t ctrl)
+{
+    return 2 + !!(ctrl & PCI_MSI_FLAGS_64BIT) + !!(ctrl & PCI_MSI_FLAGS_MASKBIT);
+}
+
+static size_t cf_check amd_state_size(void)
+{
+    const struct amd_iommu *iommu;
+    size_t nr = 0;
+
+    for_each_amd_iommu ( iommu )
+        nr++;
+
+    return nr * sizeof(struct unit_state);
+}
+
+static void cf_check amd_keep_state(void *state)
+{
+    const struct amd_iommu *iommu;
+    struct unit_state *u = state;
+
+    for_each_amd_iommu ( iommu )
+    {
+        pci_sbdf_t sbdf = PCI_SBDF(iommu->seg, iommu->bdf);
+        unsigned int i, pos = iommu->msi.msi_attrib.pos;
+
+        u->ctrl = readq(iommu->mmio_base + IOMMU_CONTROL_MMIO_OFFSET);
+        u->device_table = device_table_reg(iommu);
+        for ( i = 0; i < ARRAY_SIZE(kept_regs); i++ )
+            if ( has_reg(iommu, i) )
+                u->reg[i] = readq(iommu->mmio_base + kept_regs[i].offset);
+
+        if ( pos )
+        {
+            u->msi_ctrl = pci_conf_read16(sbdf, msi_control_reg(pos));
+            for ( i = 0; i < msi_words(u->msi_ctrl); i++ )
+                u->msi[i] = pci_conf_read32(sbdf,
+                                            msi_lower_address_reg(pos) + 4 * i);
+        }
+        u++;
+    }
+}
+
+static void cf_check amd_take_back(const void *state)
+{
+    struct amd_iommu *iommu;
+    const struct unit_state *u = state;
+
+    for_each_amd_iommu ( iommu )
+    {
+        pci_sbdf_t sbdf = PCI_SBDF(iommu->seg, iommu->bdf);
+        unsigned int i, pos = iommu->msi.msi_attrib.pos;
+
+        stop_queues(iommu);
+        writeq(u->device_table,
+               iommu->mmio_base + IOMMU_DEV_TABLE_BASE_LOW_OFFSET);
+        for ( i = 0; i < ARRAY_SIZE(kept_regs); i++ )
+            if ( has_reg(iommu, i) )
+                writeq(u->reg[i], iommu->mmio_base + kept_regs[i].offset);
+
+        if ( pos )
+        {
+            for ( i = 0; i < msi_words(u->msi_ctrl); i++ )
+                pci_conf_write32(sbdf, msi_lower_address_reg(pos) + 4 * i,
+                                 u->msi[i]);
+            pci_conf_write16(sbdf, msi_control_reg(pos), u->msi_ctrl);
+        }
+        writeq(u->ctrl, iommu->mmio_base + IOMMU_CONTROL_MMIO_OFFSET);
+        u++;
+
+        if ( iommu->features.flds.ia_sup )
+            amd_iommu_flush_all_caches(iommu);
+        else
+            forget_tables(iommu);
+    }
+
+    /* Its interrupt may have been the target's. */
+    tasklet_schedule(&amd_iommu_irq_tasklet);
+}
+
 /*
  * Target.
  */
@@ -325,6 +452,9 @@ static const struct liveupdate_iommu amd_liveupdate = {
     .plan_unit = amd_plan_unit,
     .plan_domain = amd_plan_domain,
     .forget_source = liveupdate_amd_intremap_release,
+    .state_size = amd_state_size,
+    .keep_state = amd_keep_state,
+    .take_back = amd_take_back,
 };
 
 const struct liveupdate_iommu *liveupdate_amd_iommu(void)

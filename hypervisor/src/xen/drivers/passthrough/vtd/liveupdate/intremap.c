@@ -13,6 +13,7 @@
  */
 
 #include <xen/domain_page.h>
+#include <xen/iommu.h>
 #include <xen/liveupdate.h>
 #include <xen/xmalloc.h>
 
@@ -72,6 +73,30 @@ int liveupdate_vtd_intremap_adopt(struct vtd_iommu *iommu, bool eim)
     }
 
     return 0;
+}
+
+/* Bits of the global status that say what is on; the others are those of commands that are through. */
+#define GSTS_ON (DMA_GSTS_TES | DMA_GSTS_AFLS | DMA_GSTS_QIES | \
+                 DMA_GSTS_IRES | DMA_GSTS_CFIS)
+
+/*
+ * Source, after a target came back: our own table, which has all that devices
+ * could have asked the target's for.  Remapping stays on.
+ */
+void liveupdate_vtd_intremap_take_back(struct vtd_iommu *iommu)
+{
+    uint32_t sts = dmar_readl(iommu->reg, DMAR_GSTS_REG);
+
+    if ( !iommu->intremap.maddr || !(sts & DMA_GSTS_IRES) )
+        return;
+
+    dmar_writeq(iommu->reg, DMAR_IRTA_REG,
+                iommu->intremap.maddr | IRTA_REG_TABLE_SIZE |
+                (iommu_x2apic_enabled ? IRTA_EIME : 0));
+    dmar_writel(iommu->reg, DMAR_GCMD_REG, (sts & GSTS_ON) | DMA_GCMD_SIRTP);
+    IOMMU_WAIT_OP(iommu, DMAR_GSTS_REG, dmar_readl, sts & DMA_GSTS_SIRTPS, sts);
+
+    iommu_flush_iec_global(iommu);
 }
 
 void cf_check liveupdate_vtd_intremap_release(void)

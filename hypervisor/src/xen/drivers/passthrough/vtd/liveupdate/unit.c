@@ -19,7 +19,9 @@
  *    finds each context entry to be right already.
  *
  * The old tables are private to the source, unused from here on, and go to the
- * heap once the domains run again.
+ * heap once the domains run again.  Until then nobody writes to them: a source to
+ * which its target comes back points each unit at them again (vtd_take_back()),
+ * whether the target has got to that unit or not.
  */
 
 #include <xen/liveupdate-core.h>
@@ -36,14 +38,8 @@ static bool unit_translates(const struct vtd_iommu *iommu)
 
 bool liveupdate_vtd_remaps(const struct vtd_iommu *iommu)
 {
-    if ( !liveupdate_restoring )
-        return false;
-
-    /* The source would not find its own queues and tables any more. */
-    if ( dmar_readl(iommu->reg, DMAR_GSTS_REG) & (DMA_GSTS_IRES | DMA_GSTS_TES) )
-        liveupdate_take_over();
-
-    return dmar_readl(iommu->reg, DMAR_GSTS_REG) & DMA_GSTS_IRES;
+    return liveupdate_restoring &&
+           (dmar_readl(iommu->reg, DMAR_GSTS_REG) & DMA_GSTS_IRES);
 }
 
 int liveupdate_vtd_root_table(struct vtd_iommu *iommu)
@@ -57,6 +53,9 @@ int liveupdate_vtd_root_table(struct vtd_iommu *iommu)
         return 0;
     if ( old_maddr & RTADDR_TTM )
         return -EOPNOTSUPP;
+
+    /* Its queue and its remapped interrupts have changed over. */
+    liveupdate_step(LU_STEP_unit);
 
     old = map_domain_page(maddr_to_mfn(old_maddr));
     for ( bus = 0; bus < PAGE_SIZE / sizeof(*old); bus++ )
@@ -183,6 +182,67 @@ static int cf_check vtd_save_domain(struct lu_writer *w, const struct domain *d,
     return 0;
 }
 
+struct unit_state {
+    uint32_t fectl;
+};
+
+static size_t cf_check vtd_state_size(void)
+{
+    return nr_iommus * sizeof(struct unit_state);
+}
+
+static void cf_check vtd_keep_state(void *state)
+{
+    const struct acpi_drhd_unit *drhd;
+    struct unit_state *u = state;
+
+    for_each_drhd_unit ( drhd )
+        u[drhd->iommu->index].fectl = dmar_readl(drhd->iommu->reg,
+                                                 DMAR_FECTL_REG);
+}
+
+/* Only a queue without work can be turned off. */
+static void wait_for_queue(const struct vtd_iommu *iommu)
+{
+    unsigned int tail;
+
+    if ( ecap_queued_inval(iommu->ecap) &&
+         (dmar_readl(iommu->reg, DMAR_GSTS_REG) & DMA_GSTS_QIES) )
+        IOMMU_WAIT_OP(iommu, DMAR_IQT_REG, dmar_readl,
+                      tail == dmar_readl(iommu->reg, DMAR_IQH_REG), tail);
+}
+
+static void cf_check vtd_take_back(const void *state)
+{
+    const struct acpi_drhd_unit *drhd;
+    const struct unit_state *u = state;
+
+    for_each_drhd_unit ( drhd )
+    {
+        struct vtd_iommu *iommu = drhd->iommu;
+
+        wait_for_queue(iommu);
+        disable_qinval(iommu);
+        enable_qinval(iommu);
+        liveupdate_vtd_intremap_take_back(iommu);
+        if ( iommu_set_root_entry(iommu) )
+            BUG();
+
+        dmar_writel(iommu->reg, DMAR_FEDATA_REG, iommu->msi.msg.data);
+        dmar_writel(iommu->reg, DMAR_FEADDR_REG, iommu->msi.msg.address_lo);
+        if ( x2apic_enabled )
+            dmar_writel(iommu->reg, DMAR_FEUADDR_REG,
+                        iommu->msi.msg.address_hi);
+        dmar_writel(iommu->reg, DMAR_FECTL_REG, u[iommu->index].fectl);
+    }
+
+    if ( iommu_flush_all() )
+        panic("liveupdate: an IOMMU does not forget the target's tables\n");
+
+    /* Its interrupt may have been the target's. */
+    tasklet_schedule(&vtd_fault_tasklet);
+}
+
 /*
  * Target.
  */
@@ -277,6 +337,9 @@ static const struct liveupdate_iommu vtd_liveupdate = {
     .plan_unit = vtd_plan_unit,
     .plan_domain = vtd_plan_domain,
     .forget_source = liveupdate_vtd_intremap_release,
+    .state_size = vtd_state_size,
+    .keep_state = vtd_keep_state,
+    .take_back = vtd_take_back,
 };
 
 const struct liveupdate_iommu *liveupdate_vtd_iommu(void)
