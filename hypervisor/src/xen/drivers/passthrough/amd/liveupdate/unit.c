@@ -297,10 +297,7 @@ static const struct {
 } kept_regs[] = {
     { IOMMU_EXCLUSION_LIMIT_LOW_OFFSET },
     { IOMMU_EXCLUSION_BASE_LOW_OFFSET },
-    /* The base resets both pointers. */
     { IOMMU_CMD_BUFFER_BASE_LOW_OFFSET },
-    { IOMMU_CMD_BUFFER_HEAD_OFFSET },
-    { IOMMU_CMD_BUFFER_TAIL_OFFSET },
     { IOMMU_EVENT_LOG_BASE_LOW_OFFSET },
     { IOMMU_EVENT_LOG_HEAD_OFFSET },
     { IOMMU_EVENT_LOG_TAIL_OFFSET },
@@ -383,6 +380,11 @@ static void cf_check amd_take_back(const void *state)
         for ( i = 0; i < ARRAY_SIZE(kept_regs); i++ )
             if ( has_reg(iommu, i) )
                 writeq(u->reg[i], iommu->mmio_base + kept_regs[i].offset);
+        /* No command is left in there: each one was waited for. */
+        writeq(iommu->cmd_buffer.tail,
+               iommu->mmio_base + IOMMU_CMD_BUFFER_HEAD_OFFSET);
+        writeq(iommu->cmd_buffer.tail,
+               iommu->mmio_base + IOMMU_CMD_BUFFER_TAIL_OFFSET);
 
         if ( pos )
         {
