@@ -280,6 +280,7 @@ void liveupdate_hang_over(void);
 /* What the parts of Xen that a target's boot has set up for itself put back. */
 void liveupdate_restore_timers(void);
 void liveupdate_forget_eois(void);
+void liveupdate_finish_moves(void);
 void liveupdate_suspect_irqs(void);
 void liveupdate_dirty_heap(void);
 

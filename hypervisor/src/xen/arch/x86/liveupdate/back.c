@@ -344,6 +344,7 @@ int liveupdate_back_restore(const struct lu_handover *h)
     i8259A_resume();
     liveupdate_restore_timers();
     serial_resume();
+    liveupdate_finish_moves();
     liveupdate_suspect_irqs();
 
     if ( verdict.magic != LU_RETURN_MAGIC )

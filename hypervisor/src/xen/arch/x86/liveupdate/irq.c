@@ -703,7 +703,50 @@ void liveupdate_forget_eois(void)
     pending_eoi_sp(peoi) = nr;
 }
 
-/* Source, after a target came back: what fired in between fired there. */
+/*
+ * Source, after a target came back: liveupdate_pending_steer() has moved what
+ * guests have to CPU 0, and left in the tables of CPUs where it was before.
+ * With the other CPUs held; what they still have pending is suspected below.
+ */
+void liveupdate_finish_moves(void)
+{
+    unsigned int cpu, vector, irq;
+
+    for_each_online_cpu ( cpu )
+        for ( vector = FIRST_DYNAMIC_VECTOR; vector <= LAST_HIPRIORITY_VECTOR;
+              vector++ )
+        {
+            int *entry = &per_cpu(vector_irq, cpu)[vector];
+            const struct irq_desc *desc = *entry < 0 ? NULL
+                                                     : irq_to_desc(*entry);
+
+            if ( !desc || !(desc->status & IRQ_GUEST) ||
+                 desc->handler->enable == enable_8259A_irq ||
+                 (vector == desc->arch.vector &&
+                  cpumask_test_cpu(cpu, desc->arch.cpu_mask)) )
+                continue;
+
+            *entry = ~*entry;
+            if ( desc->arch.used_vectors && vector != desc->arch.vector )
+                __clear_bit(vector, desc->arch.used_vectors);
+        }
+
+    for ( irq = 0; irq < nr_irqs; irq++ )
+    {
+        struct irq_desc *desc = irq_to_desc(irq);
+
+        if ( !(desc->status & IRQ_GUEST) ||
+             desc->handler->enable == enable_8259A_irq )
+            continue;
+
+        desc->arch.move_in_progress = 0;
+        desc->arch.move_cleanup_count = 0;
+        desc->arch.old_vector = IRQ_VECTOR_UNASSIGNED;
+        cpumask_clear(desc->arch.old_cpu_mask);
+    }
+}
+
+/* What fired in between fired there. */
 void liveupdate_suspect_irqs(void)
 {
     unsigned int irq;

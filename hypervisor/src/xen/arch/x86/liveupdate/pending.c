@@ -168,7 +168,8 @@ static void steer(struct irq_desc *desc)
 
     /*
      * One that is being moved already would be left where it is.  Nobody will
-     * clean up: what it was moved from stays in the tables of CPUs.
+     * clean up: what it was moved from stays in the tables of CPUs, but for a
+     * source whose target comes back (liveupdate_finish_moves()).
      */
     desc->arch.move_in_progress = 0;
     desc->arch.move_cleanup_count = 0;
