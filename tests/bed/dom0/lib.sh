@@ -491,7 +491,7 @@ update_image() {
 }
 
 # stage_image IMAGE: with what the run agrees to lose.
-stage_image() { xen-liveupdate stage ${WITHOUT:+--without $WITHOUT} ${APPEND:+--append "$APPEND"} "$1"; }
+stage_image() { xen-liveupdate stage ${WITHOUT:+--without $WITHOUT} "$1"; }
 
 # update IMAGE: one live update, by the means that the run chose. A scenario may bring its own.
 update() {
