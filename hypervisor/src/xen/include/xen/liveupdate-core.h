@@ -269,11 +269,13 @@ void liveupdate_take_over(void);
 
 /*
  * A target that hangs (arch/x86/liveupdate/hang.c).  Source: the jump; a parked CPU;
- * the target came back.  Target: what the handover page says; it commits.
+ * the target came back, and NMIs come again.  Target: what the handover page says;
+ * it commits.
  */
 uint64_t liveupdate_hang_begin(void);
 void liveupdate_hang_watch(void);
-void liveupdate_hang_end(int error);
+void liveupdate_hang_end(void);
+void liveupdate_hang_settled(void);
 void liveupdate_hang_learn(const struct lu_handover *h);
 void liveupdate_hang_over(void);
 

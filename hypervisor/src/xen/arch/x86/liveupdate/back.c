@@ -189,6 +189,7 @@ void liveupdate_back_restore_cpu(void)
         panic("liveupdate: CPU %u cannot go back to VMX or SVM\n", cpu);
 
     enable_nmis();
+    liveupdate_hang_settled();
     /* Its counter may have gone over while nobody took the NMI. */
     if ( cpu_has_apic && nmi_watchdog == NMI_LOCAL_APIC )
         self_nmi();
@@ -332,7 +333,7 @@ int liveupdate_back_restore(const struct lu_handover *h)
     liveupdate_report.returned = true;
 
     restore_host();
-    liveupdate_hang_end(-(int)verdict.error);
+    liveupdate_hang_end();
     liveupdate_back_restore_cpu();
     /* Those that the target has taken down again sit in its code. */
     liveupdate_stop_cpus(false);

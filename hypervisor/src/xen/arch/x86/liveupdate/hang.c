@@ -77,20 +77,22 @@ void liveupdate_hang_watch(void)
 
 static int cf_check came_too_late(const struct cpu_user_regs *regs, int cpu)
 {
-    if ( cpu )
-        return 0;
-
-    unset_nmi_callback();
-
-    return 1;
+    return !cpu;
 }
 
-/* The target came back, with NMIs still blocked; @error: why. */
-void liveupdate_hang_end(int error)
+/* The target came back.  NMIs are still blocked, and one may be on its way. */
+void liveupdate_hang_end(void)
 {
-    write_atomic(&deadline, 0);
-    if ( sent && error != -ETIMEDOUT )
+    if ( is_late() )
         set_nmi_callback(came_too_late);
+    write_atomic(&deadline, 0);
+}
+
+/* It has come by now. */
+void liveupdate_hang_settled(void)
+{
+    if ( !smp_processor_id() )
+        unset_nmi_callback();
 }
 
 /*

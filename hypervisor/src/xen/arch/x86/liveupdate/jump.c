@@ -146,10 +146,12 @@ void liveupdate_leave_cpu(void)
 static void park(void)
 {
     struct liveupdate_context *ctx = liveupdate_back_context();
+    bool came_back;
 
     liveupdate_pending_fill(smp_processor_id());
     liveupdate_back_save_cpu();
-    if ( !ctx || !liveupdate_back_point(ctx) )
+    came_back = ctx && liveupdate_back_point(ctx);
+    if ( !came_back )
     {
         liveupdate_leave_cpu();
         atomic_inc(&nr_parked);
@@ -159,7 +161,8 @@ static void park(void)
         halt();
     while ( read_atomic(&command) == PARKED )
     {
-        liveupdate_hang_watch();
+        if ( !came_back )
+            liveupdate_hang_watch();
         cpu_relax();
     }
 
