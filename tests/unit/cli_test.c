@@ -1376,6 +1376,8 @@ static void crash_kernel(void)
     CU_ASSERT_TRUE(json_is_true(at("crash_kernel.after")));
     CU_ASSERT_EQUAL(json_array_size(at("warnings")), 0);
     CU_ASSERT_TRUE(hooks_said("pre-check apply\npre-apply 1\non-failure 0\n"));
+    CU_ASSERT_EQUAL(CALL("apply"), 4);
+    CU_ASSERT_PTR_NULL(strstr(out, "armed again"));
     ready_with_crash_kernel();
     fake.crash_loaded = false;
     CU_ASSERT_EQUAL(CALL("-j", "apply"), 0);
