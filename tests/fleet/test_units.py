@@ -660,6 +660,30 @@ class Machines(Books):
         remote.rc = 2
         self.assertEqual((self.go(remote)[0], len(remote.tokens)), ("skipped", machine.ATTEMPTS))
 
+    def test_cut_off(self):
+        """An attempt that was killed on the host before it had begun anything: tried again, and in the end left alone; one
+        that its journal knows of is not."""
+        remote = FakeRemote()
+        update, cuts = remote.update, []
+        remote.update = lambda: update() if len(cuts) == 2 else cuts.append(1) or {"state": "cut"}
+        outcome, row = self.go(remote)
+        self.assertEqual((outcome, len(remote.tokens), remote.applied, remote.generation), ("done", 3, 1, 1))
+        self.book.end(self.run)
+        remote = FakeRemote()
+        remote.update = lambda: {"state": "cut"}
+        self.assertEqual((self.go(remote)[0], len(remote.tokens)), ("skipped", machine.ATTEMPTS))
+        self.book.end(self.run)
+        remote = FakeRemote()
+        remote.rc, begun = 4, remote.update
+        remote.update = lambda: begun() and {"state": "cut"}
+        self.assertEqual((self.go(remote)[0], remote.applied), ("failed", 1))
+        self.book.end(self.run)
+        # The host has gone down with it.
+        remote = FakeRemote()
+        remote.update = lambda: {"state": "cut"}
+        remote.on = lambda what: setattr(remote, "boot", "boot2") if what == "started" else None
+        self.assertEqual((self.go(remote)[0], len(remote.tokens)), ("lost", 1))
+
     def test_lies(self):
         remote = FakeRemote()
         remote.lies = True

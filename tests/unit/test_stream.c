@@ -133,7 +133,11 @@ static void layout(void)
     AT(struct lu_handover, jump_start, 96);
     AT(struct lu_handover, extent, 104);
     AT(struct lu_handover, rsdp, 1128);
-    CU_ASSERT_EQUAL(sizeof(struct lu_handover), 1152);
+    AT(struct lu_handover, way_back, 1136);
+    AT(struct lu_handover, fault_phase, 1144);
+    AT(struct lu_handover, fault_point, 1148);
+    AT(struct lu_handover, deadline, 1152);
+    CU_ASSERT_EQUAL(sizeof(struct lu_handover), 1160);
     CU_ASSERT_EQUAL(sizeof(struct lu_return), 2040);
     CU_ASSERT_EQUAL(LU_HANDOVER_EXTENTS, 64);
     CU_ASSERT_FALSE(memcmp(&(uint64_t){LU_HANDOVER_MAGIC}, "XENLUHND", 8));

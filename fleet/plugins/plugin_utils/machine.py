@@ -63,6 +63,7 @@ class Machine:
         self.settings = {**self.DEFAULTS, **settings}
         self.remote, self.hook, self.sleep = remote, hook, sleep
         self.data = {}
+        self.nothing_begun = False      # its journal knows of no update since
 
     # ---- writing down ----
 
@@ -261,16 +262,24 @@ class Machine:
         busy = seen["state"] == "ended" and seen.get("rc") == BUSY
         if seen["state"] == "fenced" or busy:
             # Cut off before it had reached the host, or another one was at work there: nothing has happened.
-            if self.data["attempt"] >= ATTEMPTS:
-                return "skipped", f"{ATTEMPTS} attempts " + ("found it busy" if busy else "did not reach it")
-            self.data.pop("token")
-            if busy:
-                self.sleep(self.settings["investigate_pause"])
-            return self.update()
+            return self.again("found it busy" if busy else "did not reach it", busy)
         if seen["state"] == "running":
             return "unknown", f"the update has not ended within {self.settings['apply_seconds']} s"
-        outcome, reason = self.told(seen)
-        return self.verify(outcome, reason)
+        self.nothing_begun = False
+        outcome, reason = self.verify(*self.told(seen))
+        if outcome == "failed" and seen["state"] == "cut" and self.nothing_begun:
+            # Cut off on the host, before xen-liveupdate had written anything down: the same.
+            return self.again("were cut off before the update had begun", False)
+        return outcome, reason
+
+    def again(self, why, later):
+        """Another attempt, if there were not too many of which nothing came. @later: not at once."""
+        if self.data["attempt"] >= ATTEMPTS:
+            return "skipped", f"{ATTEMPTS} attempts {why}"
+        self.data.pop("token")
+        if later:
+            self.sleep(self.settings["investigate_pause"])
+        return self.update()
 
     def told(self, seen):
         """What the host says of it."""
@@ -308,6 +317,7 @@ class Machine:
                 if a["id"] > self.data["before"]["last_id"] and a["begin"]["plan"]["kind"] == "update"
             ]
             if not updates:
+                self.nothing_begun = True
                 said = (seen.get("err") or "").strip()[-200:]
                 return "failed", "ended before the update had begun" + (f": {said}" if said else "")
             last = updates[-1]
