@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A target that hangs while it boots is called back by another CPU, and the host goes on as it was; then an update
-# succeeds. Debug builds only. ARGS: points=STEP,... only these.
-# bed: smp=2 budget=45 timeout=300 xen_args="liveupdate=64M liveupdate-timeout=2" args=points=handover,drivers
-# bed-long: emulator=bochs cpu=corei7_haswell_4770,ryzen smp=2 timeout=900 xen_args="liveupdate=64M liveupdate-timeout=2"
-# bed-long: smp=2,4 guest=pv,pvh timeout=900 xen_args="liveupdate=64M liveupdate-timeout=2"
+# succeeds. dom0 has a watchdog of Xen's that waits less than that takes. Debug builds only. ARGS: points=STEP,... only these.
+# bed: smp=2 budget=45 timeout=300 xen_args="liveupdate=64M liveupdate-timeout=5" args=points=handover,drivers
+# bed-long: emulator=bochs cpu=corei7_haswell_4770,ryzen smp=2 timeout=900 xen_args="liveupdate=64M liveupdate-timeout=5"
+# bed-long: smp=2,4 guest=pv,pvh timeout=900 xen_args="liveupdate=64M liveupdate-timeout=5"
 
 before() {
     start_xen
@@ -15,6 +15,8 @@ before() {
         skip "faults: $(cat /run/bed/points.err)"
         return
     }
+    domwatchdog 4 &
+    echo $! >/run/bed/domwatchdog.pid
     note_life
     points=0
     while read -r phase step <&4; do
@@ -23,6 +25,7 @@ before() {
         points=$((points + 1))
     done 4</run/bed/points
     check "there were such steps" test $points -gt 0
+    check "dom0's watchdog is told that dom0 lives" kill $(cat /run/bed/domwatchdog.pid)
     check_life
     check_equal "the same Xen runs" "$(xen_version)" "$(cat /run/bed/xen.version)"
     check "a target is staged once more" stage_image "$(update_image 1)"
@@ -30,7 +33,8 @@ before() {
 
 # wanted PHASE STEP: is it a step of the target's boot, and one of those that were asked for?
 wanted() {
-    [ $1 = adopt ] || return 1
+    # A CPU that hangs before it is online does not come back (docs/limits.md).
+    [ $1 = adopt ] && [ $2 != ap ] || return 1
     case ",${ARGS#points=}," in ,, | *",$2,"*) return 0 ;; esac
     return 1
 }

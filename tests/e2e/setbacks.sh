@@ -17,9 +17,9 @@ done
 before() {
     start_xen
     report "SEED=$SEED"
-    make_guest g1 type=pv vcpus=2 memory=128 disk=32
-    make_guest g2 type=pvh memory=128
-    make_guest g3 type=hvm memory=160 emulated=1
+    make_guest g1 type=pv vcpus=2 memory=192 disk=32
+    make_guest g2 type=pvh memory=192
+    make_guest g3 type=hvm memory=192 emulated=1
     DOMAINS="g1 g2 g3"
     for d in $DOMAINS; do check "$d ticks" wait_tick $d 300; done
     check "a target is staged" stage_image "$(update_image 1)"
@@ -28,7 +28,7 @@ before() {
     start_memsum dom0 $DOMAINS
     guest_bg g1 "fsyncw write /dev/xvda 1024 /tmp/fsyncw"
     note_free_pages 0
-    failures=0 returns=0 bad=0
+    failures=0 returns=0 wrong=0
 }
 
 # update IMAGE: first those that fail, then the one.
@@ -45,20 +45,26 @@ $(sed -n $((R + 1))p /run/bed/points)
 EOF
         echo "failure in phase $phase, $name"
         stage_image "$1" || return 1
-        fails_at $phase $name || { bad=$((bad + 1)); xen-liveupdate result; }
+        fails_at $phase $name || { wrong=$((wrong + 1)); xen-liveupdate result; }
     done
     stage_image "$1" && xen-liveupdate apply && xen-liveupdate result
 }
 
 fails_at() {
-    local rc state=failed
-    case $1 in adopt | plan) state=returned returns=$((returns + 1)) ;; esac
+    local rc state=failed wanted=4 bad=0
+    case $1 in adopt | plan) state=returned wanted=7 returns=$((returns + 1)) ;; esac
     failures=$((failures + 1))
     xen-liveupdate fault $1 $2 || return 1
-    xen-liveupdate apply
+    xen-liveupdate apply 2>/run/bed/apply.err
     rc=$?
-    xen-liveupdate fault off
-    [ $rc != 0 ] && [ "$(xen-liveupdate result | sed -n 's/^state: //p')" = $state ]
+    xen-liveupdate result >/run/bed/fault.result
+    xen-liveupdate fault off >/run/bed/fault.hit
+    expect "exit code" $rc $wanted
+    expect "message" "$(grep -c 'injected fault' /run/bed/apply.err)" 1
+    expect_field hit 1 /run/bed/fault.hit
+    expect_field state $state /run/bed/fault.result
+    expect_field "failed phase" $1 /run/bed/fault.result
+    return $bad
 }
 
 after_each() {
@@ -68,7 +74,7 @@ after_each() {
 
 after() {
     report "$failures failures, $returns of them in the target, before $UPDATES updates"
-    check_equal "each of $failures failures was the one that was asked for" $bad 0
+    check_equal "each of $failures failures was the one that was asked for" $wrong 0
     check "some of them in the target" test $returns -gt 0
     check_free_pages
     check_watch dom0 $DOMAINS

@@ -266,7 +266,9 @@ static int op_fault(struct xen_liveupdate_fault *f)
     /* Steps of the target's boot have no resource. */
     if ( phase == LU_PHASE_adopt )
     {
-        f->exists = liveupdate_step_exists(f->resource);
+        /* A CPU that hangs before it is online would not come back. */
+        f->exists = liveupdate_step_exists(f->resource) &&
+                    !(hang && f->resource == LU_STEP_ap);
         if ( f->exists )
             strlcpy(f->name, liveupdate_step_names[f->resource],
                     sizeof(f->name));

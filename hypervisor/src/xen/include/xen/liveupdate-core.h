@@ -254,6 +254,7 @@ enum liveupdate_step {
     LU_STEP_apic,               /* local APIC; I/O APICs and 8259A before it */
     LU_STEP_unit,               /* an IOMMU has changed over, others not */
     LU_STEP_cpus,               /* before the other CPUs are started */
+    LU_STEP_ap,                 /* one of them, before it is online */
     LU_STEP_drivers,            /* after them, and all initcalls */
     LU_STEP_nr
 };
@@ -281,6 +282,7 @@ void liveupdate_hang_over(void);
 
 /* What the parts of Xen that a target's boot has set up for itself put back. */
 void liveupdate_restore_timers(void);
+void liveupdate_delay_watchdogs(void);
 void liveupdate_forget_eois(void);
 void liveupdate_finish_moves(void);
 void liveupdate_suspect_irqs(void);

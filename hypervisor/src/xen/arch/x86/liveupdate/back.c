@@ -22,6 +22,7 @@
  */
 
 #include <xen/acpi.h>
+#include <xen/cpu.h>
 #include <xen/cpumask.h>
 #include <xen/init.h>
 #include <xen/iommu.h>
@@ -52,6 +53,7 @@
 #include <asm/xstate.h>
 
 #include "../cpu/mcheck/mce.h"
+#include "../cpu/mcheck/x86_mca.h"
 
 #define IDENTITY_SIZE GB(4)
 
@@ -106,10 +108,15 @@ static const struct {
     { APIC_LVTPC, 4 },
     { APIC_LVTT, 0 },
     { APIC_TDCR, 0 },
+    { APIC_CMCI, 6 },
 };
+
+#define MAX_BANKS 64
 
 struct cpu_state {
     uint32_t apic[ARRAY_SIZE(apic_regs)];
+    /* Machine check banks: what makes them raise an interrupt.  0: nothing. */
+    uint64_t ctl2[MAX_BANKS];
 };
 static DEFINE_PER_CPU(struct cpu_state, saved);
 
@@ -119,6 +126,17 @@ static bool has_reg(unsigned int i)
            !(apic_regs[i].xapic && x2apic_enabled);
 }
 
+static unsigned int nr_cmci_banks(void)
+{
+    uint64_t cap;
+
+    if ( !boot_cpu_has(X86_FEATURE_MCA) ||
+         rdmsr_safe(MSR_IA32_MCG_CAP, cap) || !(cap & MCG_CMCI_P) )
+        return 0;
+
+    return min_t(unsigned int, cap & MCG_CAP_COUNT, MAX_BANKS);
+}
+
 void liveupdate_back_save_cpu(void)
 {
     unsigned int i;
@@ -126,6 +144,22 @@ void liveupdate_back_save_cpu(void)
     for ( i = 0; cpu_has_apic && i < ARRAY_SIZE(apic_regs); i++ )
         if ( has_reg(i) )
             this_cpu(saved).apic[i] = apic_read(apic_regs[i].reg);
+
+    for ( i = 0; i < MAX_BANKS; i++ )
+        this_cpu(saved).ctl2[i] = 0;
+    for ( i = 0; i < nr_cmci_banks(); i++ )
+        if ( rdmsr_safe(MSR_IA32_MCx_CTL2(i), this_cpu(saved).ctl2[i]) )
+            this_cpu(saved).ctl2[i] = 0;
+}
+
+/* Which CPU looks after which bank Xen remembers, and need not find out again. */
+static void restore_cmci(void)
+{
+    unsigned int i;
+
+    for ( i = 0; i < MAX_BANKS; i++ )
+        if ( this_cpu(saved).ctl2[i] & CMCI_EN )
+            wrmsr_safe(MSR_IA32_MCx_CTL2(i), this_cpu(saved).ctl2[i]);
 }
 
 static void restore_apic(void)
@@ -183,25 +217,40 @@ void liveupdate_back_restore_cpu(void)
     percpu_traps_init();
 
     restore_apic();
+    /* Its counter may have gone over while nobody took the NMI. */
+    if ( cpu_has_apic && nmi_watchdog == NMI_LOCAL_APIC )
+        setup_apic_nmi_watchdog();
     liveupdate_forget_eois();
+    restore_cmci();
     mcheck_init(&cpu_data[cpu], false);
     if ( hvm_cpu_up() )
         panic("liveupdate: CPU %u cannot go back to VMX or SVM\n", cpu);
 
     enable_nmis();
     liveupdate_hang_settled();
-    /* Its counter may have gone over while nobody took the NMI. */
-    if ( cpu_has_apic && nmi_watchdog == NMI_LOCAL_APIC )
-        self_nmi();
 
     raise_softirq(TIMER_SOFTIRQ);
 }
 
+/* The initial local APIC id: needs no mapping of the APIC's registers. */
+static uint32_t my_apic_id(void)
+{
+    if ( cpuid_eax(0) >= 0xb && cpuid_count_ebx(0xb, 0) )
+        return cpuid_edx(0xb);
+
+    return cpuid_ebx(1) >> 24;
+}
+
+/* By which id the target knows this CPU, which may have come online only now. */
 struct liveupdate_context *liveupdate_back_context(void)
 {
     unsigned int cpu = smp_processor_id();
 
-    return cpu < liveupdate_nr_contexts ? &liveupdate_contexts[cpu] : NULL;
+    if ( cpu >= liveupdate_nr_contexts )
+        return NULL;
+    liveupdate_contexts[cpu].apic_id = my_apic_id();
+
+    return &liveupdate_contexts[cpu];
 }
 
 /*
@@ -255,11 +304,14 @@ void liveupdate_back_prepare(const struct kexec_image *image)
         kept.units = xzalloc_bytes(driver->state_size());
     if ( !liveupdate_contexts || !kept.page0 || !kept.trampoline ||
          !kept.mce_gates || (driver && !kept.units) )
+    {
+        printk(XENLOG_WARNING
+               "liveupdate: no memory for the way back from a target that refuses\n");
         return;
+    }
 
     for ( cpu = 0; cpu < nr_cpu_ids; cpu++ )
-        liveupdate_contexts[cpu].apic_id =
-            cpu_online(cpu) ? cpu_physical_id(cpu) : BAD_APICID;
+        liveupdate_contexts[cpu].apic_id = BAD_APICID;
 
     liveupdate_nr_contexts = nr_cpu_ids;
 }
@@ -345,6 +397,7 @@ int liveupdate_back_restore(const struct lu_handover *h)
     i8259A_resume();
     liveupdate_restore_timers();
     serial_resume();
+    liveupdate_delay_watchdogs();
     liveupdate_finish_moves();
     liveupdate_suspect_irqs();
 
@@ -389,12 +442,14 @@ const char *const liveupdate_step_names[LU_STEP_nr] = {
     [LU_STEP_apic] = "apic",
     [LU_STEP_unit] = "unit",
     [LU_STEP_cpus] = "cpus",
+    [LU_STEP_ap] = "ap",
     [LU_STEP_drivers] = "drivers",
 };
 
 bool liveupdate_step_exists(unsigned int step)
 {
-    return step < LU_STEP_nr && (step != LU_STEP_unit || iommu_enabled);
+    return step < LU_STEP_nr && (step != LU_STEP_unit || iommu_enabled) &&
+           (step != LU_STEP_ap || num_online_cpus() > 1);
 }
 
 void liveupdate_step(enum liveupdate_step step)
@@ -411,13 +466,39 @@ void liveupdate_step(enum liveupdate_step step)
 #endif
 }
 
+#ifndef NDEBUG
+static int cf_check cpu_callback(struct notifier_block *nfb,
+                                 unsigned long action, void *hcpu)
+{
+    if ( action == CPU_STARTING )
+        liveupdate_step(LU_STEP_ap);
+
+    return NOTIFY_DONE;
+}
+
+static struct notifier_block cpu_nfb = {
+    .notifier_call = cpu_callback,
+};
+
+static int __init cf_check watch_cpus(void)
+{
+    if ( liveupdate_boot )
+        register_cpu_notifier(&cpu_nfb);
+
+    return 0;
+}
+presmp_initcall(watch_cpus);
+#endif
+
 static paddr_t __read_mostly way_back;
+static enum { NO_WAY, MAY_GO_BACK, GOING_BACK } way;
 static struct lu_handover *__read_mostly page;  /* at its machine address */
 static bool __read_mostly apic_is_ours;         /* and the CPU's MSRs */
 
 void __init liveupdate_back_learn(const struct lu_handover *h)
 {
     way_back = h->way_back;
+    way = way_back ? MAY_GO_BACK : NO_WAY;
     page = (void *)h->slot_start;
     liveupdate_fault.phase = h->fault_phase & ~LU_FAULT_HANG;
     liveupdate_fault.hang = h->fault_phase & LU_FAULT_HANG;
@@ -435,7 +516,7 @@ void liveupdate_back_apic(void)
 
 bool liveupdate_can_go_back(void)
 {
-    return way_back;
+    return read_atomic(&way) != NO_WAY;
 }
 
 /*
@@ -448,9 +529,19 @@ void __init liveupdate_take_over(void)
                                                LU_REC_PENDING, LU_ANY_DOMID);
     unsigned int i, cpu;
 
-    if ( !way_back )
+    switch ( cmpxchg(&way, MAY_GO_BACK, NO_WAY) )
+    {
+    case NO_WAY:
         return;
-    way_back = 0;
+
+    case GOING_BACK:
+        /* Another CPU failed, and its NMI is on the way. */
+        for ( ; ; )
+            cpu_relax();
+
+    default:
+        break;
+    }
 
     for ( i = 0; r && i < r->nr; i++ )
     {
@@ -464,15 +555,6 @@ void __init liveupdate_take_over(void)
             liveupdate_stop_cpu(e.apic_id);
     }
     liveupdate_hang_over();
-}
-
-/* The initial local APIC id: needs no mapping of the APIC's registers. */
-static uint32_t my_apic_id(void)
-{
-    if ( cpuid_eax(0) >= 0xb && cpuid_count_ebx(0xb, 0) )
-        return cpuid_edx(0xb);
-
-    return cpuid_ebx(1) >> 24;
 }
 
 static void noreturn leave(void)
@@ -525,18 +607,25 @@ static void format_reason(char *buf, size_t size, const char *fmt, va_list args)
 /* panic(): goes back to the source, if there is a way. */
 void liveupdate_go_back(const char *fmt, va_list args)
 {
-    static cpumask_t going;
     const struct liveupdate_report *rep = &liveupdate_report;
     struct lu_return *v = (void *)page + LU_RETURN_OFFSET;
 
-    if ( !way_back )
+    switch ( cmpxchg(&way, MAY_GO_BACK, GOING_BACK) )
+    {
+    case NO_WAY:
         return;
 
-    local_irq_disable();
-    /* Another CPU is at it, and its NMI on the way; or this very code failed. */
-    if ( cpumask_test_and_set_cpu(0, &going) )
+    case GOING_BACK:
+        /* Another CPU is at it, and its NMI on the way; or this very code failed. */
+        local_irq_disable();
         for ( ; ; )
             cpu_relax();
+
+    default:
+        break;
+    }
+
+    local_irq_disable();
 
     map_identity(idle_pg_table);
     write_cr3(virt_to_maddr(idle_pg_table));
@@ -560,7 +649,8 @@ void liveupdate_go_back(const char *fmt, va_list args)
     smp_wmb();
     v->magic = LU_RETURN_MAGIC;
 
-    if ( num_online_cpus() > 1 )
+    /* This one may not be online yet. */
+    if ( !cpumask_subset(&cpu_online_map, cpumask_of(smp_processor_id())) )
     {
         set_nmi_callback(leave_in_nmi);
         smp_wmb();

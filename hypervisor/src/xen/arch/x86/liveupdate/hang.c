@@ -12,6 +12,7 @@
  * none that ends well: in its first instructions, or after a triple fault.
  */
 
+#include <xen/delay.h>
 #include <xen/init.h>
 #include <xen/lib.h>
 #include <xen/liveupdate-core.h>
@@ -32,24 +33,39 @@
 static unsigned int __read_mostly opt_timeout = 30;
 integer_param("liveupdate-timeout", opt_timeout);
 
+/* From one NMI to the next, should the first have come to nothing. */
+#define PERIOD MILLISECS(100)
+
 /* TSC; 0: there is none. */
 static uint64_t __read_mostly deadline;
 
 static bool is_late(void)
 {
-    return deadline && rdtsc() >= deadline;
+    uint64_t when = read_atomic(&deadline);
+
+    return when && rdtsc() >= when;
+}
+
+/* For another CPU, whose TSC may be ahead of the boot CPU's. */
+static bool is_late_for_all(void)
+{
+    uint64_t when = read_atomic(&deadline);
+
+    return when && rdtsc() >= when + cpu_khz;
 }
 
 static void wake_boot_cpu(void)
 {
+    unsigned long flags;
+
+    local_irq_save(flags);
     apic_icr_write(APIC_DM_NMI | APIC_DEST_PHYSICAL, cpu_physical_id(0));
+    local_irq_restore(flags);
 }
 
 /*
  * Source.
  */
-
-static bool sent;
 
 /* Just before the jump.  Returns what the target has to know. */
 uint64_t liveupdate_hang_begin(void)
@@ -59,19 +75,20 @@ uint64_t liveupdate_hang_begin(void)
     if ( opt_timeout && cpu_has_apic && num_online_cpus() > 1 )
         when = rdtsc() + (uint64_t)opt_timeout * cpu_khz * 1000;
 
-    sent = false;
-    smp_wmb();
     write_atomic(&deadline, when);
 
     return when;
 }
 
-/* A parked CPU, again and again.  Its TSC may be ahead of the boot CPU's. */
+/* A parked CPU, again and again. */
 void liveupdate_hang_watch(void)
 {
-    uint64_t when = read_atomic(&deadline);
+    static uint64_t last;
+    uint64_t before = read_atomic(&last), now = rdtsc();
 
-    if ( when && rdtsc() >= when + cpu_khz && !test_and_set_bool(sent) )
+    if ( is_late_for_all() &&
+         now - before > (uint64_t)cpu_khz * (PERIOD / MILLISECS(1)) &&
+         cmpxchg(&last, before, now) == before )
         wake_boot_cpu();
 }
 
@@ -126,10 +143,9 @@ void __init liveupdate_hang_learn(const struct lu_handover *h)
 
 static void cf_check look(void *unused)
 {
-    if ( is_late() )
+    if ( is_late_for_all() )
         wake_boot_cpu();
-    else
-        set_timer(&watch, NOW() + MILLISECS(100));
+    set_timer(&watch, NOW() + PERIOD);
 }
 
 /* The other CPUs run. */
@@ -155,6 +171,9 @@ void __init liveupdate_hang_over(void)
 
     if ( watch.function )
         kill_timer(&watch);
+    /* One may be on its way. */
+    if ( is_late() )
+        udelay(100);
     deadline = 0;
     unset_nmi_callback();
 }

@@ -324,9 +324,9 @@ static void noreturn leave(void)
 
 static int cf_check leave_in_nmi(const struct cpu_user_regs *regs, int cpu)
 {
-    /* One jumps; another, should there be any that still takes an NMI, does not. */
-    while ( cpu )
-        halt();
+    /* One jumps; another, should there be any that still takes an NMI, stays. */
+    if ( cpu )
+        return 1;
 
     leave();
 }

@@ -15,7 +15,7 @@
  * Carried: singleshot, periodic and poll timers of vCPUs, watchdogs.
  */
 
-#include <xen/liveupdate.h>
+#include <xen/liveupdate-core.h>
 #include <xen/sched.h>
 #include <xen/timer.h>
 
@@ -48,6 +48,23 @@ static int save_watchdogs(struct lu_writer *w, const struct domain *d)
     lu_record_end(w);
 
     return 0;
+}
+
+/*
+ * Source, after a target came back: nobody could set them meanwhile.  (That
+ * the target hung may have taken longer than a watchdog waits.)
+ */
+void liveupdate_delay_watchdogs(void)
+{
+    s_time_t paused = NOW() - liveupdate_report.phase_start[LU_PHASE_quiesce];
+    struct domain *d;
+    unsigned int id;
+
+    for_each_domain ( d )
+        for ( id = 0; id < NR_DOMAIN_WATCHDOG_TIMERS; id++ )
+            if ( test_bit(id, &d->watchdog_inuse_map) )
+                set_timer(&d->watchdog_timer[id],
+                          d->watchdog_timer[id].expires + paused);
 }
 
 static int cf_check timer_save(struct lu_writer *w, struct domain *d)
