@@ -31,6 +31,7 @@ measure() {
     sleep 1
     check_watch dom0 g1
     xen-liveupdate --json result >/run/bed/$1.json
+    save_file /run/bed/$1.json
     check_equal "the update at \"$2\" is $state" "$(xen-liveupdate result | sed -n 's/^state: //p')" $state
     for d in dom0 g1; do
         mv /run/bed/$d.watch /run/bed/$1.$d.watch
