@@ -76,8 +76,9 @@ class Qemu(Emulator):
     def environment(self, cpu):
         """How slowly our QEMU lets its clocks run (mk/qemu/slow-clock.patch). Limits in dom0 and guests, and what they do
         each millisecond, then mean the same on a slow or busy machine; in the deterministic mode they do anyhow."""
-        if self.settings["SLOWDOWN"] == "auto":
-            self.settings["SLOWDOWN"] = "1" if self.settings["ICOUNT"] else f"{slowness(cpu):.3f}"
+        if self.settings["SLOWDOWN"] == "auto" and not self.settings["ICOUNT"] and program(self.settings) == str(OURS):
+            self.settings["SLOWDOWN"] = f"{slowness(cpu):.3f}"
+        super().environment(cpu)
         return {"QEMU_CLOCK_SLOWDOWN": str(round(self.slowdown() * 1000))}
 
     def slowdown(self):

@@ -57,11 +57,11 @@ struct lu_handover {
      * and SVM, interrupts and NMIs off, and the CPU's local APIC id in EDI.
      */
     uint64_t way_back;
-    uint32_t
-        fault_phase; /* debug builds: refuse on purpose in this phase, 0: do not; LU_FAULT_HANG: hang there */
+    /* Debug builds: refuse on purpose in this phase, 0: do not; with LU_FAULT_HANG: hang there. */
+    uint32_t fault_phase;
     uint32_t fault_point; /* there: index of the resource, or of the step */
-    uint64_t
-        deadline; /* TSC from which on an NMI means that the target has hung, 0: there is none */
+    /* TSC from which on an NMI means that the target has taken too long, 0: there is none. */
+    uint64_t deadline;
 };
 #define LU_FAULT_HANG 0x80000000u
 

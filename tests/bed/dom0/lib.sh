@@ -52,6 +52,14 @@ expect_field() {
     expect "$1" "${value# }" "$2"
 }
 
+# list_points: where an update can be made to fail, a line "PHASE NAME" each, into /run/bed/points. A build of Xen that injects
+# no faults is a reason to skip.
+list_points() {
+    xen-liveupdate fault list >/run/bed/points 2>/run/bed/points.err && return
+    skip "faults: $(cat /run/bed/points.err)"
+    return 1
+}
+
 # report TEXT: a line of the report that `make demo` prints.
 report() { echo "report: $*"; tohost line "# $*"; }
 

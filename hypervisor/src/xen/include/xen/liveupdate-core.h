@@ -221,6 +221,8 @@ void liveupdate_stop_cpu(uint32_t apic_id);
 void liveupdate_stop_cpus(bool held_too);
 /* Ready this CPU for whoever boots next: no NMIs, VMX, SVM, MSRs as after a reset. */
 void liveupdate_leave_cpu(void);
+/* Machine check banks of this CPU that can raise an interrupt of their own. */
+unsigned int liveupdate_nr_cmci_banks(void);
 
 /* --- The way back from a target that refuses (arch/x86/liveupdate/back.c) --- */
 

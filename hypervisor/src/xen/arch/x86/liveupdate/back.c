@@ -126,29 +126,17 @@ static bool has_reg(unsigned int i)
            !(apic_regs[i].xapic && x2apic_enabled);
 }
 
-static unsigned int nr_cmci_banks(void)
-{
-    uint64_t cap;
-
-    if ( !boot_cpu_has(X86_FEATURE_MCA) ||
-         rdmsr_safe(MSR_IA32_MCG_CAP, cap) || !(cap & MCG_CMCI_P) )
-        return 0;
-
-    return min_t(unsigned int, cap & MCG_CAP_COUNT, MAX_BANKS);
-}
-
 void liveupdate_back_save_cpu(void)
 {
-    unsigned int i;
+    unsigned int i, banks = liveupdate_nr_cmci_banks();
 
     for ( i = 0; cpu_has_apic && i < ARRAY_SIZE(apic_regs); i++ )
         if ( has_reg(i) )
             this_cpu(saved).apic[i] = apic_read(apic_regs[i].reg);
 
     for ( i = 0; i < MAX_BANKS; i++ )
-        this_cpu(saved).ctl2[i] = 0;
-    for ( i = 0; i < nr_cmci_banks(); i++ )
-        if ( rdmsr_safe(MSR_IA32_MCx_CTL2(i), this_cpu(saved).ctl2[i]) )
+        if ( i >= banks ||
+             rdmsr_safe(MSR_IA32_MCx_CTL2(i), this_cpu(saved).ctl2[i]) )
             this_cpu(saved).ctl2[i] = 0;
 }
 

@@ -82,6 +82,17 @@ static void mask_nmis(void)
     }
 }
 
+unsigned int liveupdate_nr_cmci_banks(void)
+{
+    uint64_t cap;
+
+    if ( !boot_cpu_has(X86_FEATURE_MCA) ||
+         rdmsr_safe(MSR_IA32_MCG_CAP, cap) || !(cap & MCG_CMCI_P) )
+        return 0;
+
+    return cap & MCG_CAP_COUNT;
+}
+
 /*
  * Corrected machine checks and thermal events.  Neither INIT nor the jump takes
  * back what makes a bank raise an interrupt, and the boot CPU's local APIC keeps
@@ -97,19 +108,15 @@ static void stop_mce_interrupts(void)
         { APIC_LVTTHMR, 5 },
         { APIC_CMCI, 6 },
     };
-    uint64_t cap, ctl2;
-    unsigned int i;
+    unsigned int i, banks = liveupdate_nr_cmci_banks();
+    uint64_t ctl2;
 
     for ( i = 0; cpu_has_apic && i < ARRAY_SIZE(lvts); i++ )
         if ( get_maxlvt() >= lvts[i].index &&
              (apic_read(lvts[i].reg) & APIC_DM_MASK) == APIC_DM_FIXED )
             apic_write(lvts[i].reg, APIC_LVT_MASKED);
 
-    if ( !boot_cpu_has(X86_FEATURE_MCA) ||
-         rdmsr_safe(MSR_IA32_MCG_CAP, cap) || !(cap & MCG_CMCI_P) )
-        return;
-
-    for ( i = 0; i < (cap & MCG_CAP_COUNT); i++ )
+    for ( i = 0; i < banks; i++ )
         if ( !rdmsr_safe(MSR_IA32_MCx_CTL2(i), ctl2) && (ctl2 & CMCI_EN) )
             wrmsrl(MSR_IA32_MCx_CTL2(i),
                    ctl2 & ~(CMCI_EN | CMCI_THRESHOLD_MASK));
