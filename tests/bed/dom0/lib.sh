@@ -517,11 +517,14 @@ update() {
     esac
 }
 
-# do_updates: as many as asked for, with the survivors compared after each.
+# do_updates: as many as asked for, with the survivors compared after each, or after each LIFE_EVERY of them: guests that
+# are busy, and talk by way of an emulated serial line, take longer to say that they live than an update takes.
+LIFE_EVERY=1
 do_updates() {
     local n=1 rc
     while [ $n -le "$UPDATES" ]; do
-        note_life
+        [ $(((n - 1) % LIFE_EVERY)) != 0 ] || note_life
+        xen_version >/run/bed/xen.version
         say "update $n of $UPDATES: $(update_image $n), $(cut -d' ' -f1 /proc/uptime) s"
         update "$(update_image $n)" >/run/bed/update.out 2>&1
         rc=$?
@@ -529,7 +532,7 @@ do_updates() {
         sed 's/^/  | /' /run/bed/update.out
         [ "$UPDATE" = none ] || check_equal "update $n succeeds" $rc 0
         check_new_xen $n
-        check_life
+        [ $((n % LIFE_EVERY)) != 0 ] && [ $n != "$UPDATES" ] || check_life
         if type after_each >/dev/null 2>&1; then after_each $n; fi
         n=$((n + 1))
     done

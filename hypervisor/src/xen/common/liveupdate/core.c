@@ -357,6 +357,8 @@ static int perform(struct kexec_image *image)
     {
         liveupdate_phase_begin(LU_PHASE_collect);
         liveupdate_park_cpus();
+        liveupdate_report.stream_bytes =
+            liveupdate_alter_stream(stream.buf, liveupdate_report.stream_bytes);
         /* The collected interrupts went into the stream: seal it again. */
         lu_stream_seal(stream.buf, liveupdate_report.stream_bytes);
 

@@ -441,6 +441,10 @@ int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg)
         rc = op_inventory(&op->u.inventory);
         break;
 
+    case XEN_LIVEUPDATE_alter:
+        rc = liveupdate_op_alter(&op->u.alter);
+        break;
+
     default:
         rc = -EOPNOTSUPP;
         break;

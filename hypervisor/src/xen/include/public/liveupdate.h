@@ -101,6 +101,16 @@ struct xen_liveupdate {
             uint64_t needed_pages;  /* OUT: free pages that an update asks for; 0: one is under way */
             int64_t boot_ns;        /* OUT: a part of this Xen's boot that the next one has, too */
         } inventory;
+        struct xen_liveupdate_alter {
+            uint32_t record;        /* IN: type of the record; 0: none any more */
+            uint16_t domid;         /* IN: its domain, 0 for the host */
+            uint16_t index;         /* IN: its vCPU, or 0 */
+            uint32_t entry;         /* IN: entry, or XEN_LIVEUPDATE_ALTER_* */
+            uint32_t offset;        /* IN: bytes into that part */
+            uint32_t size;          /* IN: bytes to set, up to 8 */
+            uint32_t made;          /* OUT: alterations that were made of those asked for */
+            uint64_t value;         /* IN: what to set, little endian */
+        } alter;
         uint8_t pad[1024];
     } u;
 };
@@ -136,6 +146,15 @@ DEFINE_XEN_GUEST_HANDLE(xen_liveupdate_t);
 #define XEN_LIVEUPDATE_FAULT_HANG (1u << 31)
 /* What there is to carry, so that it can be compared afterwards.  Any Xen tells the same. */
 #define XEN_LIVEUPDATE_inventory  8
+
+/*
+ * Debug builds: alter one place of the stream that the next update hands over;
+ * up to 8 times.  -EOPNOTSUPP in release builds, -ENOSPC: too many.
+ */
+#define XEN_LIVEUPDATE_alter      9
+#define XEN_LIVEUPDATE_ALTER_FIXED  (~0u)   /* in the record's fixed part */
+#define XEN_LIVEUPDATE_ALTER_HEADER (~1u)   /* in its header */
+#define XEN_LIVEUPDATE_ALTER_REMOVE (~2u)   /* the record goes */
 
 #define XEN_LIVEUPDATE_CAP_REHEARSE  (1u << 0)
 #define XEN_LIVEUPDATE_CAP_FAULT     (1u << 1)

@@ -193,6 +193,20 @@ extern struct liveupdate_fault {
 bool liveupdate_fault_exists(const struct liveupdate_resource *res,
                              enum liveupdate_phase phase);
 
+/*
+ * Debug builds: alterations of the stream, as the tools ask for them and before
+ * it is sealed; returns its new length (alter.c).
+ */
+int liveupdate_op_alter(struct xen_liveupdate_alter *a);
+#ifndef NDEBUG
+uint64_t liveupdate_alter_stream(void *buf, uint64_t len);
+#else
+static inline uint64_t liveupdate_alter_stream(void *buf, uint64_t len)
+{
+    return len;
+}
+#endif
+
 /* --- What a target is built with: LU_HAS_* (target.c) --- */
 
 /* This Xen itself. */
@@ -233,8 +247,11 @@ void liveupdate_back_prepare(const struct kexec_image *image);
 bool liveupdate_back_offered(void);
 /* Source: the memory for it is given back. */
 void liveupdate_back_forget(void);
-/* Source, this CPU: where it comes back to, NULL: there is no way; its registers. */
-struct liveupdate_context *liveupdate_back_context(void);
+/*
+ * Source, this CPU: by which APIC id the target knows it is noted, and what it comes
+ * back to is returned, NULL: there is no way; its registers.
+ */
+struct liveupdate_context *liveupdate_back_note_cpu(void);
 void liveupdate_back_save_cpu(void);
 void liveupdate_back_restore_cpu(void);
 /* Source, the host: before the jump; after it, with what the target has said. */

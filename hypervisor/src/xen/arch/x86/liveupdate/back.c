@@ -230,7 +230,7 @@ static uint32_t my_apic_id(void)
 }
 
 /* By which id the target knows this CPU, which may have come online only now. */
-struct liveupdate_context *liveupdate_back_context(void)
+struct liveupdate_context *liveupdate_back_note_cpu(void)
 {
     unsigned int cpu = smp_processor_id();
 
@@ -478,15 +478,15 @@ static int __init cf_check watch_cpus(void)
 presmp_initcall(watch_cpus);
 #endif
 
-static paddr_t __read_mostly way_back;
-static enum { NO_WAY, MAY_GO_BACK, GOING_BACK } way;
+static paddr_t __read_mostly back_entry;    /* of the source */
+static enum { NO_WAY, MAY_GO_BACK, GOING_BACK } back_state;
 static struct lu_handover *__read_mostly page;  /* at its machine address */
 static bool __read_mostly apic_is_ours;         /* and the CPU's MSRs */
 
 void __init liveupdate_back_learn(const struct lu_handover *h)
 {
-    way_back = h->way_back;
-    way = way_back ? MAY_GO_BACK : NO_WAY;
+    back_entry = h->way_back;
+    back_state = back_entry ? MAY_GO_BACK : NO_WAY;
     page = (void *)h->slot_start;
     liveupdate_fault.phase = h->fault_phase & ~LU_FAULT_HANG;
     liveupdate_fault.hang = h->fault_phase & LU_FAULT_HANG;
@@ -504,7 +504,7 @@ void liveupdate_back_apic(void)
 
 bool liveupdate_can_go_back(void)
 {
-    return read_atomic(&way) != NO_WAY;
+    return read_atomic(&back_state) != NO_WAY;
 }
 
 /*
@@ -517,7 +517,7 @@ void __init liveupdate_take_over(void)
                                                LU_REC_PENDING, LU_ANY_DOMID);
     unsigned int i, cpu;
 
-    switch ( cmpxchg(&way, MAY_GO_BACK, NO_WAY) )
+    switch ( cmpxchg(&back_state, MAY_GO_BACK, NO_WAY) )
     {
     case NO_WAY:
         return;
@@ -562,7 +562,7 @@ static void noreturn leave(void)
                    "jmp *%[entry]"
                    :: [cr4] "r" (X86_CR4_PAE + 0UL),
                       [cr3] "r" (virt_to_maddr(idle_pg_table)),
-                      [entry] "r" (way_back),
+                      [entry] "r" (back_entry),
                       "D" (my_apic_id())
                    : "memory" );
     unreachable();
@@ -598,7 +598,7 @@ void liveupdate_go_back(const char *fmt, va_list args)
     const struct liveupdate_report *rep = &liveupdate_report;
     struct lu_return *v = (void *)page + LU_RETURN_OFFSET;
 
-    switch ( cmpxchg(&way, MAY_GO_BACK, GOING_BACK) )
+    switch ( cmpxchg(&back_state, MAY_GO_BACK, GOING_BACK) )
     {
     case NO_WAY:
         return;

@@ -152,7 +152,7 @@ void liveupdate_leave_cpu(void)
  */
 static void park(void)
 {
-    struct liveupdate_context *ctx = liveupdate_back_context();
+    struct liveupdate_context *ctx = liveupdate_back_note_cpu();
     bool came_back;
 
     liveupdate_pending_fill(smp_processor_id());
@@ -361,7 +361,7 @@ int liveupdate_jump(struct kexec_image *image,
                     const struct lu_extent *extents, unsigned int nr_extents,
                     uint64_t stream_len)
 {
-    struct liveupdate_context *ctx = liveupdate_back_context();
+    struct liveupdate_context *ctx = liveupdate_back_note_cpu();
     const struct liveupdate_report *rep = &liveupdate_report;
     const struct lu_stream_header *hdr = mfn_to_virt(extents[0].mfn);
     struct lu_handover *h;
