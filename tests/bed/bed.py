@@ -55,6 +55,7 @@ DEFAULTS = {
     "UPDATE": "lu",                 # lu, kexec-tools or none
     "WITHOUT": "",                  # what XEN_FROM is built with and XEN_TO may lack: xen-liveupdate stage --without
     "UPDATES": "1",                 # how many, one after the other
+    "RETURNS": "",                  # PHASE:NAME,...: before each update, targets that fail there and come back (debug builds)
     "ALTERNATE": "1",               # 1: target, source, target, ...; 0: always the target
     "HVM": "0",                     # 1: dom0 has what HVM guests need (a device model, their kernel)
     "GUEST": "pv",                  # kind of the guests that do not say another: pv, pvh, hvm
@@ -133,6 +134,7 @@ def run_name(scenario, settings):
     """boot-smp1, tcp-smp2-e1000, dom0-smp1-bochs-ryzen: the scenario and what tells its runs apart."""
     parts = [Path(scenario).stem, "smp" + settings.get("SMP", DEFAULTS["SMP"])]
     parts += [settings[k] for k in ("FIRMWARE", "GUEST", "NET", "IOMMU", "UPDATE") if settings.get(k) and settings[k] != DEFAULTS[k]]
+    parts += ["returns"] if settings.get("RETURNS") else []
     if emulator_of(settings) is not Qemu:
         settings = with_defaults(settings)
         parts += [settings["EMULATOR"], settings["CPU"]]

@@ -6,6 +6,7 @@
 # bed: smp=1 guest=pvh icount=3 mem=2048 budget=65 timeout=400
 # bed-long: smp=1,4 updates=5 timeout=300
 # bed-long: smp=1 guest=hvm hvm=1 timeout=400
+# bed-long: smp=1 guest=pvh icount=3 mem=2048 timeout=600 returns=adopt:m2p,adopt:drivers,plan:power
 
 # The pause is measured, but for the deterministic mode, where looking that often takes too long.
 [ -n "$ICOUNT" ] || WATCH_MS=1

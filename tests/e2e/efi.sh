@@ -4,6 +4,7 @@
 # bed: smp=1 firmware=efi mem=5120 updates=2 budget=60 timeout=400 files="docs/carried.md tests/e2e/refusals.txt"
 # bed-long: smp=1 firmware=xen.efi guest=pvh updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
 # bed-long: smp=2 firmware=efi mem=5120 iommu=amdvi,vtd updates=10 timeout=900 files="docs/carried.md tests/e2e/refusals.txt"
+# bed-long: smp=2 firmware=efi mem=5120 iommu=amdvi updates=2 timeout=900 returns=adopt:unit,adopt:drivers,plan:power files="docs/carried.md tests/e2e/refusals.txt"
 # qemu: -action reboot=reset
 
 . /bed/refused.sh

@@ -8,6 +8,8 @@
 # bed-long: smp=2 updates=2 mem=3584 timeout=600
 # bed-long: smp=1 iommu=amdvi,vtd updates=2 mem=3584 timeout=600
 # bed-long: smp=1 guest=pvh iommu=amdvi,vtd updates=2 mem=3584 timeout=600
+# bed-long: smp=2 iommu=amdvi updates=2 mem=3584 timeout=900 returns=adopt:unit,adopt:drivers,plan:power
+# bed-long: smp=1 guest=pvh updates=2 mem=3584 timeout=900 returns=adopt:m2p,adopt:drivers,plan:power
 
 # The kernel "domid" runs under these domids, besides the one it gets; 32751 is the highest there is.
 DOMIDS="100 20000 32751"

@@ -8,6 +8,7 @@
 # bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=e1000e timeout=1000
 # bed-long: smp=1 net=e1000e iommu=none,amdvi,vtd timeout=600
 # bed-long: smp=4 net=virtio-net timeout=400
+# bed-long: smp=2 iommu=amdvi net=e1000e timeout=600 returns=adopt:unit,adopt:drivers,plan:power
 
 before() {
     start_xen

@@ -11,6 +11,8 @@
 # bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=lines
 # bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=events
 # bed-long: smp=1 iommu=amdvi,vtd net=virtio-net updates=3 timeout=400 qemu_args="-device e1000e,romfile="
+# bed-long: smp=1 iommu=vtd net=virtio-net timeout=400 returns=adopt:unit,adopt:drivers,plan:power qemu_args="-device e1000e,romfile="
+# bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net timeout=900 returns=adopt:unit,adopt:drivers,plan:power qemu_args="-device e1000e,romfile="
 
 INTERRUPTS=messages
 

@@ -501,12 +501,25 @@ update_image() {
 # stage_image IMAGE: with what the run agrees to lose.
 stage_image() { xen-liveupdate stage ${WITHOUT:+--without $WITHOUT} "$1"; }
 
+# come_back IMAGE: a target each that fails at the points of RETURNS, PHASE:NAME,..., and comes back.
+come_back() {
+    local point rc
+    for point in $(echo "$RETURNS" | tr , ' '); do
+        stage_image "$1" && xen-liveupdate fault ${point%%:*} ${point#*:} || return 1
+        echo "a target that comes back from $point"
+        xen-liveupdate apply
+        rc=$?
+        xen-liveupdate fault off
+        [ $rc = 7 ] || { echo "ended with $rc, expected 7"; return 1; }
+    done
+}
+
 # update IMAGE: one live update, by the means that the run chose. A scenario may bring its own.
 update() {
     case $UPDATE in
     none) ;;
     lu)
-        stage_image "$1" && xen-liveupdate apply && xen-liveupdate result
+        come_back "$1" && stage_image "$1" && xen-liveupdate apply && xen-liveupdate result
         ;;
     kexec-tools)
         # The target's command line is the running Xen's; kexec adds the region's place itself.
