@@ -5,7 +5,7 @@
  * Source (prepare() and perform(), in tasklets on CPU 0, as a domain cannot be
  * paused from its own hypercall):
  *
- *   check     every resource of every domain, domains run
+ *   check     every resource of every domain, domains run; in slices (slice.c)
  *   quiesce   all vCPUs stopped, their state flushed     -- the pause begins
  *             every CPU held with interrupts off
  *   save      records written
@@ -37,7 +37,7 @@
 
 #include <asm/setup.h>
 
-/* Between the preparations and the pause. */
+/* Between the preparations and the pause, and between two attempts at it. */
 #define BREATHER MILLISECS(20)
 
 /* Pauses that may end because a vCPU is in the middle of something. */
@@ -83,13 +83,11 @@ typedef int pass_fn(const struct liveupdate_resource *res, struct domain *d,
 
 /*
  * Calls @fn for each resource in the table's order, and for each domain where
- * it is not the host's.  @go_on: a failure does not end the walk; the first one
- * is returned.
+ * it is not the host's.  Domains are paused.
  */
-static int walk(enum liveupdate_phase phase, pass_fn *fn, void *arg, bool go_on)
+static int walk(enum liveupdate_phase phase, pass_fn *fn, void *arg)
 {
     const struct liveupdate_resource *const *p;
-    int first = 0;
 
     for ( p = liveupdate_resources; *p; p++ )
     {
@@ -106,21 +104,13 @@ static int walk(enum liveupdate_phase phase, pass_fn *fn, void *arg, bool go_on)
             if ( rc )
             {
                 liveupdate_fail(d, rc);
-                if ( !go_on )
-                    return rc;
-                first = first ?: rc;
+                return rc;
             }
         } while ( d && (d = rcu_dereference(d->next_in_list)) );
     }
     liveupdate_at(NULL, DOMID_INVALID);
 
-    return first;
-}
-
-static int cf_check check_one(const struct liveupdate_resource *res,
-                              struct domain *d, void *unused)
-{
-    return res->check ? res->check(d) : 0;
+    return 0;
 }
 
 static int cf_check quiesce_one(const struct liveupdate_resource *res,
@@ -179,15 +169,75 @@ static int cf_check resume_one(const struct liveupdate_resource *res,
  * Source.
  */
 
-int liveupdate_check_all(void)
+/* False: there is more to do. */
+static bool check_one(const struct liveupdate_resource *res, struct domain *d,
+                      struct liveupdate_job *job)
 {
     int rc;
 
-    rcu_read_lock(&domlist_read_lock);
-    rc = walk(LU_PHASE_check, check_one, NULL, true);
-    rcu_read_unlock(&domlist_read_lock);
+    liveupdate_at(res, d ? d->domain_id : DOMID_INVALID);
+    rc = res->check ? res->check(d) : 0;
+    if ( rc == -ERESTART )
+        return false;
 
-    return rc;
+    job->position = 0;
+    if ( !rc && liveupdate_fault_exists(res, LU_PHASE_check) )
+        rc = fault(res, LU_PHASE_check, d);
+    if ( rc )
+    {
+        liveupdate_fail(d, rc);
+        job->rc = job->rc ?: rc;
+    }
+
+    return true;
+}
+
+/* False: the slice is over. */
+static bool check_domains(const struct liveupdate_resource *res,
+                          struct liveupdate_job *job)
+{
+    struct domain *d;
+
+    for ( d = liveupdate_domain_from(job->domid); d;
+          d = rcu_dereference(d->next_in_list) )
+    {
+        /* The one that it was at is gone. */
+        if ( d->domain_id != job->domid )
+            job->position = 0;
+        job->domid = d->domain_id;
+
+        if ( !check_one(res, d, job) )
+            return false;
+
+        job->domid++;
+        if ( liveupdate_step_over() )
+            return false;
+    }
+
+    return true;
+}
+
+/*
+ * As walk(), for all refusals, but in slices: -ERESTART at the end of each, then
+ * the first failure.
+ */
+int liveupdate_check_some(struct liveupdate_job *job)
+{
+    const struct liveupdate_resource *res;
+
+    while ( (res = liveupdate_resources[job->resource]) != NULL )
+    {
+        if ( !(res->host ? check_one(res, NULL, job) : check_domains(res, job)) )
+            return -ERESTART;
+
+        job->resource++;
+        job->domid = 0;
+        if ( liveupdate_step_over() )
+            return -ERESTART;
+    }
+    liveupdate_at(NULL, DOMID_INVALID);
+
+    return job->rc;
 }
 
 static void free_stream(void)
@@ -198,10 +248,8 @@ static void free_stream(void)
     stream.buf = NULL;
 }
 
-static int alloc_stream(void)
+static int alloc_stream(uint64_t size)
 {
-    uint64_t size = liveupdate_estimate_stream();
-
     if ( stream.buf )
     {
         liveupdate_stream_buf = NULL;
@@ -276,10 +324,10 @@ static int save(struct lu_writer *w)
     lu_writer_init(w, stream.buf, (uint64_t)PAGE_SIZE << stream.order);
 
     liveupdate_refs_reset();
-    walk(LU_PHASE_idle, refs_one, NULL, false);
+    walk(LU_PHASE_idle, refs_one, NULL);
     rc = liveupdate_refs_sort();
     if ( !rc )
-        rc = walk(LU_PHASE_save, save_one, w, false);
+        rc = walk(LU_PHASE_save, save_one, w);
     if ( rc )
         return rc;
 
@@ -305,23 +353,43 @@ static int save(struct lu_writer *w)
            fault(liveupdate_resources[0], LU_PHASE_verify, NULL);
 }
 
-/* With domains running: everything that takes time and may fail. */
+/* How far the preparations are. */
+static struct liveupdate_job preparation;
+static enum { PREPARE_check, PREPARE_memory, PREPARE_image } prepare_step;
+
+/*
+ * With domains running: everything that takes time and may fail.  In slices:
+ * -ERESTART at the end of each.
+ */
 static int prepare(struct kexec_image *image)
 {
-    int rc;
+    int rc = 0;
 
-    liveupdate_phase_begin(LU_PHASE_check);
-    rc = liveupdate_check_all();
-    if ( !rc )
-        rc = alloc_stream();
-    if ( !rc )
-        rc = liveupdate_refs_alloc();
-    if ( !rc && image )
-        rc = liveupdate_image_verify(image);
-    if ( !rc )
-        count_vcpus();
-    liveupdate_back_prepare(image);
-    liveupdate_phase_end();
+    switch ( prepare_step )
+    {
+    case PREPARE_check:
+        rc = liveupdate_check_some(&preparation);
+        if ( rc )
+            break;
+        prepare_step = PREPARE_memory;
+        if ( liveupdate_step_over() )
+            return -ERESTART;
+        /* fallthrough */
+    case PREPARE_memory:
+        rc = alloc_stream(preparation.outlook.stream) ?: liveupdate_refs_alloc();
+        if ( rc )
+            break;
+        liveupdate_back_prepare(image);
+        prepare_step = PREPARE_image;
+        if ( liveupdate_step_over() )
+            return -ERESTART;
+        /* fallthrough */
+    case PREPARE_image:
+        rc = image ? liveupdate_image_verify(image, &preparation) : 0;
+        if ( !rc )
+            count_vcpus();
+        break;
+    }
 
     return rc;
 }
@@ -344,7 +412,7 @@ static int perform(struct kexec_image *image)
     liveupdate_phase_begin(LU_PHASE_quiesce);
     liveupdate_report.pause_start = NOW();
     pause_domains();
-    rc = walk(LU_PHASE_quiesce, quiesce_one, NULL, false);
+    rc = walk(LU_PHASE_quiesce, quiesce_one, NULL);
     if ( rc )
         goto unpause;
 
@@ -424,10 +492,21 @@ static void finish(int rc)
 static struct timer breather;
 static unsigned int busy_retries;
 
+/* While it is running: who wants to abort it, and the pause, exclude each other. */
+static enum { PREPARING, PAUSING, TAKEN_BACK } running;
+
+static int taken_back(void)
+{
+    liveupdate_at(NULL, DOMID_INVALID);
+
+    return liveupdate_refuse(NULL, -EINTR, "taken back before it began");
+}
+
 static void cf_check pause_work(void *unused)
 {
     struct liveupdate_report *rep = &liveupdate_report;
-    int rc = perform(work_image);
+    int rc = cmpxchg(&running, PREPARING, PAUSING) == PREPARING
+             ? perform(work_image) : taken_back();
 
     /*
      * A vCPU was caught in the middle of something, say an I/O instruction: it
@@ -439,6 +518,7 @@ static void cf_check pause_work(void *unused)
         rep->reason[0] = '\0';
         rep->phase = LU_PHASE_idle;
         rep->phase_ns[LU_PHASE_quiesce] = rep->phase_ns[LU_PHASE_save] = -1;
+        write_atomic(&running, PREPARING);
         set_timer(&breather, NOW() + BREATHER);
         return;
     }
@@ -447,21 +527,64 @@ static void cf_check pause_work(void *unused)
 }
 static DECLARE_TASKLET(pause_tasklet, pause_work, NULL);
 
+static struct tasklet *next_work;
+
 static void cf_check breather_over(void *unused)
 {
-    tasklet_schedule_on_cpu(&pause_tasklet, 0);
+    tasklet_schedule_on_cpu(next_work, 0);
 }
 
+static void begin(void)
+{
+    liveupdate_job_init(&preparation, "preparations");
+    prepare_step = PREPARE_check;
+    liveupdate_phase_begin(LU_PHASE_check);
+    if ( !breather.function )
+        init_timer(&breather, breather_over, NULL, 0);
+}
+
+static void cf_check liveupdate_work(void *unused);
+static DECLARE_TASKLET(work, liveupdate_work, NULL);
+
+/* One slice of the preparations, or the end of them. */
 static void cf_check liveupdate_work(void *unused)
 {
     int rc;
 
-    if ( cmpxchg(&liveupdate_report.state, XEN_LIVEUPDATE_STATE_scheduled,
-                 XEN_LIVEUPDATE_STATE_running) !=
-         XEN_LIVEUPDATE_STATE_scheduled )
-        return;         /* aborted */
+    switch ( cmpxchg(&liveupdate_report.state, XEN_LIVEUPDATE_STATE_scheduled,
+                     XEN_LIVEUPDATE_STATE_running) )
+    {
+    case XEN_LIVEUPDATE_STATE_scheduled:
+        begin();
+        break;
 
+    case XEN_LIVEUPDATE_STATE_running:
+        break;
+
+    default:
+        return;         /* aborted */
+    }
+
+    if ( read_atomic(&running) == TAKEN_BACK )
+    {
+        finish(taken_back());
+        return;
+    }
+
+    liveupdate_slice_begin(&preparation);
     rc = prepare(work_image);
+    liveupdate_slice_end();
+
+    /* The domains of CPU 0 get as much of it, and catch up before they are paused. */
+    if ( rc == -ERESTART )
+    {
+        next_work = &work;
+        set_timer(&breather, NOW() + LIVEUPDATE_SLICE);
+        return;
+    }
+
+    liveupdate_job_done(&preparation);
+    liveupdate_phase_end();
     if ( rc )
     {
         finish(rc);
@@ -469,12 +592,9 @@ static void cf_check liveupdate_work(void *unused)
     }
 
     busy_retries = BUSY_RETRIES;
-    /* CPU 0 was busy: let its domains catch up before they are paused. */
-    if ( !breather.function )
-        init_timer(&breather, breather_over, NULL, 0);
+    next_work = &pause_tasklet;
     set_timer(&breather, NOW() + BREATHER);
 }
-static DECLARE_TASKLET(work, liveupdate_work, NULL);
 
 bool liveupdate_busy(void)
 {
@@ -493,8 +613,10 @@ int liveupdate_execute(struct kexec_image *image)
 
     liveupdate_report_reset();
     liveupdate_report.attempts++;
-    liveupdate_report.state = XEN_LIVEUPDATE_STATE_scheduled;
+    running = PREPARING;
     work_image = image;
+    smp_wmb();
+    liveupdate_report.state = XEN_LIVEUPDATE_STATE_scheduled;
     tasklet_schedule_on_cpu(&work, 0);
 
     return 0;
@@ -513,7 +635,7 @@ int liveupdate_abort(void)
         return 0;
 
     case XEN_LIVEUPDATE_STATE_running:
-        return -EBUSY;
+        return cmpxchg(&running, PREPARING, TAKEN_BACK) == PREPARING ? 0 : -EBUSY;
 
     default:
         return -ENOENT;
@@ -550,7 +672,7 @@ struct domain *__init liveupdate_restore(void)
     rep->nr_records = hdr->nr_records;
 
     liveupdate_phase_begin(LU_PHASE_plan);
-    rc = walk(LU_PHASE_plan, plan_one, NULL, false);
+    rc = walk(LU_PHASE_plan, plan_one, NULL);
     if ( rc )
         panic("liveupdate: %s (resource %s, domain %u, %d)\n", rep->reason,
               rep->resource->name, rep->domid, rc);
@@ -558,7 +680,7 @@ struct domain *__init liveupdate_restore(void)
     liveupdate_take_over();
 
     liveupdate_phase_begin(LU_PHASE_commit);
-    walk(LU_PHASE_commit, commit_one, NULL, false);
+    walk(LU_PHASE_commit, commit_one, NULL);
     liveupdate_phase_end();
 
     return hardware_domain;
@@ -570,7 +692,7 @@ void __init liveupdate_resume_domains(void)
     struct domain *d;
 
     liveupdate_phase_begin(LU_PHASE_resume);
-    walk(LU_PHASE_resume, resume_one, NULL, false);
+    walk(LU_PHASE_resume, resume_one, NULL);
 
     rep->pause_ns = NOW() - rep->pause_start;
     for_each_domain ( d )

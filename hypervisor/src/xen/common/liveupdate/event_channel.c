@@ -118,15 +118,21 @@ static int check_port(const struct domain *d, const struct evtchn *chn)
     return 0;
 }
 
-/* Run by the source, and by the target once all domains have their ports. */
-static int check_ports(struct domain *d)
+/*
+ * Run by the source, and by the target once all domains have their ports.
+ * @done: ports that have been checked.
+ */
+static int check_ports(struct domain *d, unsigned long *done)
 {
-    unsigned int port;
     int rc = 0;
 
     read_lock(&d->event_lock);
-    for ( port = 1; !rc && port_is_valid(d, port); port++ )
-        rc = check_port(d, evtchn_from_port(d, port));
+    while ( !rc && port_is_valid(d, *done + 1) )
+    {
+        rc = check_port(d, evtchn_from_port(d, ++*done));
+        if ( !rc && liveupdate_slice_over(1) )
+            rc = -ERESTART;
+    }
     read_unlock(&d->event_lock);
 
     return rc;
@@ -134,7 +140,7 @@ static int check_ports(struct domain *d)
 
 static int cf_check evtchn_check(struct domain *d)
 {
-    return check_ports(d);
+    return check_ports(d, liveupdate_position());
 }
 
 /* Paused vCPUs are outside of Xen, so that a lock that is held is a bug. */
@@ -459,7 +465,11 @@ static int cf_check evtchn_plan(struct domain *d)
     /* The last domain: now both ends of all channels are there. */
     if ( !rc && !d->next_in_list )
         for_each_domain ( d )
-            rc = rc ?: check_ports(d);
+        {
+            unsigned long done = 0;
+
+            rc = rc ?: check_ports(d, &done);
+        }
 
     return rc;
 }

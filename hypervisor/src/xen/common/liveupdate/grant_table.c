@@ -50,27 +50,49 @@ static struct grant_mapping *mapping(const struct grant_table *gt,
     return &page[handle % MAPTRACK_PER_PAGE];
 }
 
-uint64_t liveupdate_grant_estimate(const struct domain *d)
+static int estimate_grants(struct grant_table *gt, unsigned long *position,
+                           uint64_t *bytes)
 {
-    struct grant_table *gt = d->grant_table;
-    unsigned int i, limit;
-    uint64_t bytes = 0;
+    int rc = 0;
 
     grant_read_lock(gt);
-    for ( i = 0; i < nr_grant_entries(gt); i++ )
-        if ( read_atomic(&_active_entry(gt, i).pin) )
-            bytes += sizeof(struct lu_grant_active_entry);
+    for ( ; !rc && *position < nr_grant_entries(gt); ++*position )
+    {
+        if ( read_atomic(&_active_entry(gt, *position).pin) )
+            *bytes += sizeof(struct lu_grant_active_entry);
+        if ( liveupdate_slice_over(1) )
+            rc = -ERESTART;
+    }
     grant_read_unlock(gt);
 
-    /* See get_maptrack_handle(): a page is there before its handles are. */
-    limit = read_atomic(&gt->maptrack_limit);
-    smp_rmb();
-    /* At worst a free handle of another vCPU follows each mapping. */
-    for ( i = 0; i < limit; i++ )
-        if ( read_atomic(&mapping(gt, i)->flags) )
-            bytes += 2 * sizeof(struct lu_grant_maps_entry);
+    return rc;
+}
 
-    return bytes;
+static int estimate_mappings(struct grant_table *gt, unsigned long *position,
+                             uint64_t *bytes)
+{
+    /* See get_maptrack_handle(): a page is there before its handles are. */
+    unsigned int limit = read_atomic(&gt->maptrack_limit);
+
+    smp_rmb();
+    while ( *position < limit )
+    {
+        /* At worst a free handle of another vCPU follows each mapping. */
+        if ( read_atomic(&mapping(gt, *position)->flags) )
+            *bytes += 2 * sizeof(struct lu_grant_maps_entry);
+        ++*position;
+        if ( liveupdate_slice_over(1) )
+            return -ERESTART;
+    }
+
+    return 0;
+}
+
+int liveupdate_grant_estimate(const struct domain *d, unsigned int part,
+                              unsigned long *position, uint64_t *bytes)
+{
+    return part ? estimate_mappings(d->grant_table, position, bytes)
+                : estimate_grants(d->grant_table, position, bytes);
 }
 
 uint64_t liveupdate_grant_frames(unsigned int nr_frames, uint64_t nr_handles)

@@ -13,6 +13,8 @@
 #include <xen/liveupdate-core.h>
 #include <xen/mm.h>
 #include <xen/sched.h>
+#include <xen/spinlock.h>
+#include <xen/timer.h>
 #include <xen/xmalloc.h>
 
 #include <asm/setup.h>
@@ -22,11 +24,15 @@
 /* Refusals that one check can report. */
 #define MAX_REFUSALS 256
 
+/* A caller that has not come back for so long has gone. */
+#define PATIENCE SECONDS(1)
+
+/* Bytes of an image between two looks at the clock. */
+#define IMAGE_STEP KB(64)
+
 /*
  * The staged image.
  */
-
-static uint32_t staged_crc;
 
 static bool within(paddr_t s, paddr_t e, paddr_t start, paddr_t end)
 {
@@ -102,34 +108,125 @@ int liveupdate_image_check(const xen_kexec_segment_t *segs, unsigned int nr,
     return entry_ok ? 0 : -EADDRNOTAVAIL;
 }
 
-static uint32_t image_crc(const struct kexec_image *image)
+/* Where a CRC over the segments of an image that are in place is. */
+struct image_crc {
+    unsigned int segment;
+    uint64_t offset;
+    uint32_t crc;
+};
+
+/* A step of it.  False: that was all. */
+static bool crc_step(struct image_crc *c, const xen_kexec_segment_t *segs,
+                     unsigned int nr)
 {
-    uint32_t crc = 0;
-    unsigned int i;
+    const xen_kexec_segment_t *seg = &segs[c->segment];
+    uint64_t n;
 
-    for ( i = 0; i < image->nr_segments; i++ )
+    if ( c->segment == nr )
+        return false;
+
+    n = liveupdate_segment_in_place(seg)
+        ? min_t(uint64_t, seg->dest_size - c->offset, IMAGE_STEP) : 0;
+    if ( n )
     {
-        const xen_kexec_segment_t *seg = &image->segments[i];
-
-        if ( liveupdate_segment_in_place(seg) )
-            crc = lu_crc32c(crc, maddr_to_virt(seg->dest_maddr),
-                            seg->dest_size);
+        c->crc = lu_crc32c(c->crc, maddr_to_virt(seg->dest_maddr + c->offset), n);
+        c->offset += n;
+    }
+    else
+    {
+        c->segment++;
+        c->offset = 0;
     }
 
-    return crc;
+    return true;
+}
+
+/*
+ * What was loaded.  Its CRC is made after the hypercall has returned, by a timer,
+ * in slices, and is needed by nobody before an update.  The segments are the slot's
+ * memory, so nothing happens if the image goes meanwhile.
+ */
+static struct {
+    spinlock_t lock;
+    s_time_t longest;
+    xen_kexec_segment_t segs[KEXEC_SEGMENT_MAX];
+    unsigned int nr;
+    struct image_crc at;
+    bool complete;
+    struct timer timer;
+} staged = { .lock = SPIN_LOCK_UNLOCKED };
+
+/* True: the CRC is complete. */
+static bool staged_step(void)
+{
+    bool complete;
+
+    spin_lock(&staged.lock);
+    if ( !staged.complete )
+        staged.complete = !crc_step(&staged.at, staged.segs, staged.nr);
+    complete = staged.complete;
+    spin_unlock(&staged.lock);
+
+    return complete;
+}
+
+static void cf_check staged_slice(void *unused)
+{
+    s_time_t start = NOW(), now = start;
+    bool complete;
+
+    do {
+        complete = staged_step();
+        now = NOW();
+    } while ( !complete && now - start < LIVEUPDATE_SLICE );
+    staged.longest = max(staged.longest, now - start);
+
+    if ( complete )
+        liveupdate_slices_done("the image's CRC", staged.longest, NULL);
+    else
+        set_timer(&staged.timer, now + LIVEUPDATE_SLICE);
 }
 
 int liveupdate_image_loaded(const struct kexec_image *image)
 {
-    staged_crc = image_crc(image);
+    spin_lock(&staged.lock);
+    staged.nr = image->nr_segments;
+    memcpy(staged.segs, image->segments, staged.nr * sizeof(*staged.segs));
+    staged.at = (struct image_crc){};
+    staged.complete = false;
+    spin_unlock(&staged.lock);
+
+    if ( !staged.timer.function )
+        init_timer(&staged.timer, staged_slice, NULL, 0);
+    set_timer(&staged.timer, NOW() + LIVEUPDATE_SLICE);
+
     liveupdate_target_loaded(image);
 
     return 0;
 }
 
-int liveupdate_image_verify(const struct kexec_image *image)
+int liveupdate_image_verify(const struct kexec_image *image,
+                            struct liveupdate_job *job)
 {
-    if ( image_crc(image) != staged_crc )
+    struct image_crc c = {
+        .segment = job->segment, .offset = job->offset, .crc = job->crc,
+    };
+    bool more;
+
+    while ( !staged_step() )
+        if ( liveupdate_step_over() )
+            return -ERESTART;
+
+    do {
+        more = crc_step(&c, image->segments, image->nr_segments);
+        job->segment = c.segment;
+        job->offset = c.offset;
+        job->crc = c.crc;
+        if ( more && liveupdate_step_over() )
+            return -ERESTART;
+    } while ( more );
+
+    if ( c.crc != staged.at.crc )
         return liveupdate_refuse(NULL, -EILSEQ,
                                  "the staged image has changed since it was loaded");
 
@@ -188,36 +285,94 @@ static int op_query(struct xen_liveupdate_query *q)
     return 0;
 }
 
+/*
+ * What takes long is done in slices, each of which is a call of its own: the
+ * hypercall is continued.  The caller keeps a ticket meanwhile, by which it is known
+ * when it comes back; who has none waits until the one before has done, or has not
+ * come for a while, as its vCPU does not run.
+ */
+static struct {
+    uint64_t ticket, last_ticket;   /* 0: nobody's */
+    s_time_t seen;
+    struct liveupdate_job job;
+    struct liveupdate_refusals refusals;
+} work;
+
+static void work_done(void)
+{
+    work.ticket = 0;
+    XFREE(work.refusals.list);
+}
+
+/* 0: it is the caller's turn; -ERESTART: it is not; -EBUSY: there is an update. */
+static int work_begin(uint64_t *ticket, const char *what)
+{
+    s_time_t now = NOW();
+
+    if ( liveupdate_busy() )
+    {
+        work_done();
+        return -EBUSY;
+    }
+
+    if ( !*ticket || *ticket != work.ticket )
+    {
+        if ( work.ticket && now - work.seen < PATIENCE )
+            return -ERESTART;
+        work_done();
+        work.ticket = *ticket = ++work.last_ticket;
+        liveupdate_job_init(&work.job, what);
+        work.refusals = (struct liveupdate_refusals){};
+    }
+    work.seen = now;
+
+    return 0;
+}
+
+/* A check of its own: it must not disturb what the last attempt reports. */
+static int check_slice(const uint32_t *features)
+{
+    struct liveupdate_report saved = liveupdate_report;
+    int rc;
+
+    liveupdate_refusals = &work.refusals;
+    liveupdate_asked_features = features;
+    liveupdate_slice_begin(&work.job);
+    rc = liveupdate_check_some(&work.job);
+    liveupdate_slice_end();
+    liveupdate_asked_features = NULL;
+    liveupdate_refusals = NULL;
+    liveupdate_report = saved;
+
+    return rc;
+}
+
 /* @target: for the one that @c tells of, not the staged one. */
 static int op_check(struct xen_liveupdate_check *c, bool target)
 {
-    struct liveupdate_refusals l = { .room = MAX_REFUSALS };
-    int rc = 0;
+    struct liveupdate_refusals *l = &work.refusals;
+    int rc = work_begin(&c->ticket, "check");
 
-    if ( liveupdate_busy() )
-        return -EBUSY;
+    if ( rc )
+        return rc;
 
-    l.list = xzalloc_array(struct xen_liveupdate_refusal, l.room);
-    if ( !l.list )
-        return -ENOMEM;
-
-    /* A check of its own: it must not disturb what the last attempt reports. */
+    if ( !l->list )
     {
-        struct liveupdate_report saved = liveupdate_report;
-
-        liveupdate_refusals = &l;
-        liveupdate_asked_features = target ? &c->features : NULL;
-        liveupdate_check_all();
-        liveupdate_asked_features = NULL;
-        liveupdate_refusals = NULL;
-        liveupdate_report = saved;
+        l->room = MAX_REFUSALS;
+        l->list = xzalloc_array(struct xen_liveupdate_refusal, l->room);
+        rc = l->list ? 0 : -ENOMEM;
     }
+    if ( !rc && check_slice(target ? &c->features : NULL) == -ERESTART )
+        return -ERESTART;
 
-    if ( copy_to_guest(guest_handle_cast(c->buf.h, xen_liveupdate_refusal_t),
-                       l.list, min(l.nr, min(l.room, c->nr))) )
+    liveupdate_job_done(&work.job);
+    if ( !rc &&
+         copy_to_guest(guest_handle_cast(c->buf.h, xen_liveupdate_refusal_t),
+                       l->list, min(l->nr, min(l->room, c->nr))) )
         rc = -EFAULT;
-    c->nr = l.nr;
-    xfree(l.list);
+    c->nr = l->nr;
+    c->ticket = 0;
+    work_done();
 
     return rc;
 }
@@ -322,11 +477,43 @@ static void describe_domain(struct xen_liveupdate_domain *to,
     }
 }
 
+/*
+ * This looks at every frame that is not free: before settle ends these are nearly
+ * all, one by one, and it would take seconds.
+ */
+static int op_needed_pages(struct xen_liveupdate_inventory *inv)
+{
+    struct liveupdate_outlook *o = &work.job.outlook;
+    int rc;
+
+    inv->needed_pages = 0;
+    rc = work_begin(&inv->ticket, "inventory");
+    if ( rc )
+        return rc == -EBUSY ? 0 : rc;
+
+    liveupdate_slice_begin(&work.job);
+    rc = liveupdate_look_out(o);
+    if ( !rc )
+        inv->needed_pages = liveupdate_frames_needed(o);
+    liveupdate_slice_end();
+
+    if ( !rc )
+    {
+        liveupdate_job_done(&work.job);
+        work_done();
+    }
+
+    return rc;
+}
+
 static int op_inventory(struct xen_liveupdate_inventory *inv)
 {
     const struct domain *d;
     unsigned int n = 0;
-    int rc = 0;
+    int rc = op_needed_pages(inv);
+
+    if ( rc )
+        return rc;
 
     rcu_read_lock(&domlist_read_lock);
     for_each_domain ( d )
@@ -346,14 +533,10 @@ static int op_inventory(struct xen_liveupdate_inventory *inv)
         }
         n++;
     }
-    /*
-     * This looks at every frame that is not free: before settle ends these are
-     * nearly all, one by one, and this CPU would do nothing else for seconds.
-     */
-    inv->needed_pages = liveupdate_busy() ? 0 : liveupdate_frames_needed();
     rcu_read_unlock(&domlist_read_lock);
 
     inv->nr = n;
+    inv->ticket = 0;
     inv->nr_cpus = num_online_cpus();
     inv->total_pages = total_pages;
     inv->free_pages = avail_domheap_pages();
@@ -450,8 +633,12 @@ int liveupdate_op(XEN_GUEST_HANDLE_PARAM(void) uarg)
         break;
     }
 
-    if ( !rc && copy_to_guest(guest_handle_cast(uarg, xen_liveupdate_t), op, 1) )
+    if ( (!rc || rc == -ERESTART) &&
+         copy_to_guest(guest_handle_cast(uarg, xen_liveupdate_t), op, 1) )
         rc = -EFAULT;
+    if ( rc == -ERESTART )
+        rc = hypercall_create_continuation(__HYPERVISOR_kexec_op, "lh",
+                                           KEXEC_CMD_liveupdate + 0UL, uarg);
 
  out:
     xfree(op);

@@ -66,6 +66,11 @@ static const char *resource_name(const struct liveupdate_resource *res)
     return res ? res->name : "";
 }
 
+const char *liveupdate_where(void)
+{
+    return at.resource ? at.resource->name : NULL;
+}
+
 int liveupdate_refuse(const struct domain *d, int rc, const char *fmt, ...)
 {
     va_list args;

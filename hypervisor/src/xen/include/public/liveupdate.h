@@ -52,6 +52,7 @@ struct xen_liveupdate {
             } buf;                  /* OUT: struct xen_liveupdate_refusal[] */
             uint32_t nr;            /* IN: room; OUT: refusals found (may exceed the room) */
             uint32_t features;      /* IN: with XEN_LIVEUPDATE_CHECK_TARGET, flags of the target's note */
+            uint64_t ticket;        /* IN: 0; Xen's own while the hypercall is continued; OUT: 0 */
         } check;
         struct xen_liveupdate_result {
             uint32_t generation;    /* OUT: the Xen that answers */
@@ -100,6 +101,7 @@ struct xen_liveupdate {
             uint64_t free_pages;    /* OUT */
             uint64_t needed_pages;  /* OUT: free pages that an update asks for; 0: one is under way */
             int64_t boot_ns;        /* OUT: a part of this Xen's boot that the next one has, too */
+            uint64_t ticket;        /* IN: 0; Xen's own while the hypercall is continued; OUT: 0 */
         } inventory;
         struct xen_liveupdate_alter {
             uint32_t record;        /* IN: type of the record; 0: none any more */

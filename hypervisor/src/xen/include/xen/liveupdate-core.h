@@ -92,8 +92,61 @@ int liveupdate_enough_pieces(const struct liveupdate_pieces *p,
 /* Source: the same of the finished stream. */
 int liveupdate_verify_memory(const struct lu_stream *s);
 
-/* Frames that the source expects a target to need, its stream included (memmap.c). */
-uint64_t liveupdate_frames_needed(void);
+/*
+ * What the source's frame table tells of the update to come (memmap.c), domains
+ * run: bytes of the stream, free memory.  In slices: -ERESTART until it is complete.
+ */
+struct liveupdate_outlook {
+    enum { LU_LOOK_begin, LU_LOOK_frames, LU_LOOK_domains, LU_LOOK_done } at;
+    uint64_t stream;            /* bytes */
+    struct liveupdate_pieces free;
+    /* Frames: in e820, next, and the run that it is in. */
+    unsigned int ram;
+    unsigned long mfn, start;
+    unsigned int class;         /* LU_MEM_*, 0: free */
+    domid_t run_domid;
+    /* Domains: the next, and how far it is; see liveupdate_position(). */
+    unsigned int domid;
+    unsigned int part;
+    unsigned long position;
+};
+int liveupdate_look_out(struct liveupdate_outlook *o);
+/* Frames that a target is expected to need, its stream included. */
+uint64_t liveupdate_frames_needed(const struct liveupdate_outlook *o);
+
+/* --- Work in slices, domains run (common/liveupdate/slice.c) --- */
+
+#define LIVEUPDATE_SLICE MILLISECS(1)
+
+struct liveupdate_job {
+    const char *what;           /* for the log */
+    s_time_t began;             /* the slice at hand */
+    unsigned int work;          /* since the clock was looked at */
+    /* The check: next resource, domain; the first refusal. */
+    unsigned int resource, domid;
+    int rc;
+    unsigned long position;     /* within a callback, see liveupdate_position() */
+    struct liveupdate_outlook outlook;
+    /* The image: segment, bytes, CRC up to there. */
+    unsigned int segment;
+    uint64_t offset;
+    uint32_t crc;
+    /* How well it was cut: the longest slice, and the resource at its end. */
+    s_time_t longest;
+    const char *longest_at;
+};
+void liveupdate_job_init(struct liveupdate_job *job, const char *what);
+/* Debug builds: Xen's log tells how well it was cut, if none before took longer. */
+void liveupdate_job_done(const struct liveupdate_job *job);
+void liveupdate_slices_done(const char *what, s_time_t longest, const char *at);
+void liveupdate_slice_begin(struct liveupdate_job *job);
+void liveupdate_slice_end(void);
+/* After a step that took who knows how long. */
+bool liveupdate_step_over(void);
+/* The one whose slice this is. */
+struct liveupdate_job *liveupdate_job(void);
+/* The first domain from @domid on. */
+struct domain *liveupdate_domain_from(unsigned int domid);
 
 /* Target: give the boot allocator what frame table and heap begin with. */
 void liveupdate_feed_boot_allocator(void);
@@ -117,8 +170,9 @@ bool liveupdate_segment_in_place(const xen_kexec_segment_t *seg);
 /* Is the running Xen left as it is when @image is started? */
 bool liveupdate_image_in_place(const struct kexec_image *image);
 int liveupdate_image_loaded(const struct kexec_image *image);
-/* Did anything alter the image since it was staged? */
-int liveupdate_image_verify(const struct kexec_image *image);
+/* In slices: did anything alter the image since it was staged? */
+int liveupdate_image_verify(const struct kexec_image *image,
+                            struct liveupdate_job *job);
 /*
  * A PVH hardware domain gets of the kexec hypercall no more than what tells it
  * why it cannot be carried: -EOPNOTSUPP for any other command.
@@ -132,8 +186,8 @@ void kexec_liveupdate_unstage(void);
 
 /* --- The update itself (common/liveupdate/core.c) --- */
 
-/* Run one of the passes; see liveupdate.h for the order. */
-int liveupdate_check_all(void);
+/* In slices: one of the passes; see liveupdate.h for the order. */
+int liveupdate_check_some(struct liveupdate_job *job);
 
 /* Schedule an update to @image, or a rehearsal (NULL).  -EBUSY: one is under way. */
 int liveupdate_execute(struct kexec_image *image);
@@ -170,6 +224,7 @@ void liveupdate_phase_begin(enum liveupdate_phase phase);
 void liveupdate_phase_end(void);
 /* Where the walk is: what liveupdate_refuse() and failures are attributed to. */
 void liveupdate_at(const struct liveupdate_resource *res, domid_t domid);
+const char *liveupdate_where(void);
 void liveupdate_get_result(struct xen_liveupdate_result *r);
 
 /*
@@ -309,12 +364,13 @@ void liveupdate_dirty_heap(void);
 
 /* --- Memory (arch/x86/liveupdate/{memmap,frames,p2m}.c) --- */
 
-/* Number of frame runs and the like, to size the stream; domains may run. */
-uint64_t liveupdate_estimate_stream(void);
-
-/* Frames of @d's p2m pool; and bytes that its extents take, it may run. */
+/*
+ * Frames of @d's p2m pool.  Adds the bytes that its extents take, it may run; in
+ * slices: @position is where it is.
+ */
 unsigned long liveupdate_p2m_pool(const struct domain *d);
-uint64_t liveupdate_p2m_estimate(struct domain *d);
+int liveupdate_p2m_estimate(struct domain *d, unsigned long *position,
+                            uint64_t *bytes);
 /* The page that stands in for the local APIC's registers (VMX), or NULL. */
 const struct page_info *liveupdate_apic_page(const struct domain *d);
 

@@ -55,7 +55,10 @@ struct liveupdate_resource {
     const char *name;
     bool host;
 
-    /* Source.  Domains run.  No side effects. */
+    /*
+     * Source.  Domains run.  No side effects.  What takes long gives the CPU back
+     * in between, see liveupdate_slice_over().
+     */
     int (*check)(struct domain *d);
     /* Source.  Domains are paused; last chance to drain or give up (-EBUSY). */
     int (*quiesce)(struct domain *d);
@@ -142,6 +145,16 @@ int liveupdate_refuse(const struct domain *d, int rc, const char *fmt, ...)
             rc = rc ?: rc_;                                     \
         }                                                       \
     } while ( false )
+
+/*
+ * Source, in check(): is it time to give the CPU back?  @work: how much has been
+ * done since the last question, a frame, port or the like counting one.  If so the
+ * callback notes where it is in *liveupdate_position(), which is 0 when it begins,
+ * and returns -ERESTART, before it has refused anything.  It is called again
+ * unless the domain is gone by then.  Never with domains paused.
+ */
+bool liveupdate_slice_over(unsigned int work);
+unsigned long *liveupdate_position(void);
 
 /* See refs() above: @refs general and @typerefs type references on @mfn. */
 void liveupdate_xen_ref(mfn_t mfn, unsigned int refs, unsigned int typerefs);
@@ -241,8 +254,12 @@ void liveupdate_grant_limits(const struct domain *d,
                              unsigned int *max_grant_frames,
                              unsigned int *max_maptrack_frames,
                              unsigned int *max_version);
-/* Bytes that the grants and mappings of @d take in the stream; it may run. */
-uint64_t liveupdate_grant_estimate(const struct domain *d);
+/*
+ * Adds the bytes that the grants (@part 0) and mappings (1) of @d take in the
+ * stream; it may run.  In slices: @position is where it is.
+ */
+int liveupdate_grant_estimate(const struct domain *d, unsigned int part,
+                              unsigned long *position, uint64_t *bytes);
 /*
  * Frames that a target allocates for a table of @nr_frames frames, which stay
  * where they are, and for handles; and for what @d has of both.

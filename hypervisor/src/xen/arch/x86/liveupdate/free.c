@@ -41,8 +41,10 @@
 
 #define LARGE_PAGE_PAGES (1UL << PAGETABLE_ORDER)
 
-#define SETTLE_STEP_PAGES 4096U
-#define SETTLE_PERIOD     MILLISECS(2)
+/* In one go: between two looks at the clock, and every other millisecond. */
+#define SETTLE_CHUNK_PAGES 512U
+#define SETTLE_STEP_PAGES  4096U
+#define SETTLE_PERIOD      MILLISECS(2)
 
 struct run {
     unsigned long mfn, nr;
@@ -414,6 +416,7 @@ void __init liveupdate_start_node_heaps(void)
 static struct walk settle_walk;
 static struct run settle_run;
 static bool settling;
+static s_time_t settle_longest;
 static struct timer settle_timer;
 
 /*
@@ -449,29 +452,36 @@ static bool next_to_settle(struct run *run)
 static void cf_check settle(void *unused)
 {
     unsigned int left = SETTLE_STEP_PAGES;
+    s_time_t start = NOW(), now = start;
 
-    while ( left-- )
+    while ( settling && left && now - start < LIVEUPDATE_SLICE )
     {
-        unsigned long n = min_t(unsigned long, settle_run.nr, left + 1);
+        unsigned long n = min_t(unsigned long, settle_run.nr,
+                                min(left, SETTLE_CHUNK_PAGES));
 
-        if ( !n )
+        if ( n )
+        {
+            /* From the end, so that chunks are as aligned as they come. */
+            settle_run.nr -= n;
+            left -= n;
+            liveupdate_init_heap(_mfn(settle_run.mfn + settle_run.nr), n);
+        }
+        else
         {
             settling = next_to_settle(&settle_run);
-            if ( !settling )
-                break;
-            continue;
+            left--;
         }
-
-        /* From the end, so that chunks are as aligned as they come. */
-        settle_run.nr -= n;
-        left -= n - 1;
-        liveupdate_init_heap(_mfn(settle_run.mfn + settle_run.nr), n);
+        now = NOW();
     }
+    settle_longest = max(settle_longest, now - start);
 
     if ( settling )
-        set_timer(&settle_timer, NOW() + SETTLE_PERIOD);
+        set_timer(&settle_timer, now + SETTLE_PERIOD);
     else
+    {
         liveupdate_phase_end();
+        liveupdate_slices_done("settle", settle_longest, NULL);
+    }
 }
 
 bool liveupdate_settling(void)

@@ -74,18 +74,10 @@ static unsigned long count_tables(struct domain *d)
     return nr;
 }
 
-uint64_t liveupdate_io_tables_estimate(void)
+uint64_t liveupdate_io_tables_estimate(struct domain *d)
 {
-    struct domain *d;
-    uint64_t nr = 0;
-
-    rcu_read_lock(&domlist_read_lock);
-    for_each_domain ( d )
-        nr += count_tables(d);
-    rcu_read_unlock(&domlist_read_lock);
-
     /* At worst each of them is a run of its own and cuts another in two. */
-    return 2 * nr * sizeof(struct lu_memmap_entry);
+    return 2 * count_tables(d) * sizeof(struct lu_memmap_entry);
 }
 
 /* See arch_iommu_hwdom_init(). */

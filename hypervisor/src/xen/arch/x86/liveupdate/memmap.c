@@ -163,62 +163,113 @@ static unsigned int count_same_owner(const struct page_info *pg,
     return n;
 }
 
-/* Calls @fn for each run of RAM, in ascending order. */
-static int for_each_run(int (*fn)(unsigned long mfn, unsigned long nr,
-                                  struct run run, void *arg), void *arg)
+/* Frames that are looked at in one go: a tenth of a slice, or so. */
+#define STRETCH 4096UL
+
+/* Where a walk over RAM is. */
+struct walk {
+    bool slices;                /* domains run */
+    unsigned int ram;           /* in e820 */
+    unsigned long mfn;          /* next; 0: the first of this one */
+    unsigned long start;        /* of the run that it is in */
+    struct run cur;
+};
+
+typedef int run_fn(unsigned long mfn, unsigned long nr, struct run run,
+                   void *arg);
+
+/*
+ * What kind of frame is the next, and how many are of the same at least?
+ * @work: how many were looked at.
+ */
+static struct run look(unsigned long mfn, unsigned long end,
+                       unsigned long *step, unsigned int *work)
 {
-    unsigned int i;
-    int rc = 0;
+    const struct page_info *pg;
+    struct run r;
 
-    for ( i = 0; i < e820.nr_map; i++ )
+    /* Frames of a group are valid together, see mfn_valid(). */
+    BUILD_BUG_ON(STRETCH > PDX_GROUP_COUNT);
+
+    *step = *work = 1;
+    if ( !mfn_valid(_mfn(mfn)) )
+        return (struct run){ LU_MEM_KEPT };
+
+    pg = mfn_to_page(_mfn(mfn));
+    r = classify(mfn, pg);
+    /* A free buddy is free as a whole. */
+    if ( !r.class && page_state_is(pg, free) && PFN_ORDER(pg) <= MAX_ORDER )
+        *step = 1UL << PFN_ORDER(pg);
+    if ( r.class == LU_MEM_DOMAIN )
     {
-        unsigned long mfn, start, end;
-        struct run cur = {};
+        *step += count_same_owner(
+            pg + 1, min(end, (mfn | (STRETCH - 1)) + 1) - mfn - 1);
+        *work = *step;
+    }
 
-        if ( e820.map[i].type != E820_RAM )
+    return r;
+}
+
+/* The run up to @mfn, if there is one, and another begins. */
+static int end_run(struct walk *w, unsigned long mfn, struct run next,
+                   run_fn *fn, void *arg)
+{
+    int rc = mfn > w->start ? fn(w->start, mfn - w->start, w->cur, arg) : 0;
+
+    w->start = mfn;
+    w->cur = next;
+
+    return rc;
+}
+
+/*
+ * Calls @fn for each run of RAM, in ascending order.  In slices it ends with
+ * -ERESTART where one is over, and long runs are cut, as what @fn does takes time
+ * as well; but not those of free memory, whose size counts.
+ */
+static int for_each_run(struct walk *w, run_fn *fn, void *arg)
+{
+    int rc;
+
+    for ( ; w->ram < e820.nr_map; w->ram++, w->mfn = 0 )
+    {
+        const struct e820entry *e = &e820.map[w->ram];
+        unsigned long end;
+
+        if ( e->type != E820_RAM )
             continue;
 
-        start = mfn = PFN_UP(max_t(uint64_t, e820.map[i].addr, MB(1)));
-        end = min(PFN_DOWN(e820.map[i].addr + e820.map[i].size), max_page);
-
-        while ( mfn < end )
+        if ( !w->mfn )
         {
-            struct run r = {};
-            unsigned long step = 1;
+            w->start = w->mfn = PFN_UP(max_t(uint64_t, e->addr, MB(1)));
+            w->cur = (struct run){};
+        }
+        end = min(PFN_DOWN(e->addr + e->size), max_page);
 
-            if ( mfn_valid(_mfn(mfn)) )
-            {
-                const struct page_info *pg = mfn_to_page(_mfn(mfn));
+        while ( w->mfn < end )
+        {
+            unsigned long step;
+            unsigned int work;
+            struct run r = look(w->mfn, end, &step, &work);
 
-                r = classify(mfn, pg);
-                /* A free buddy is free as a whole. */
-                if ( !r.class && page_state_is(pg, free) &&
-                     PFN_ORDER(pg) <= MAX_ORDER )
-                    step = 1UL << PFN_ORDER(pg);
-                /* Frames of a group are valid together, see mfn_valid(). */
-                if ( r.class == LU_MEM_DOMAIN )
-                    step += count_same_owner(
-                        pg + 1, min(end, (mfn | (PDX_GROUP_COUNT - 1)) + 1) -
-                                mfn - 1);
-            }
-            else
-                r.class = LU_MEM_KEPT;
+            if ( !same(r, w->cur) && (rc = end_run(w, w->mfn, r, fn, arg)) )
+                return rc;
+            w->mfn += step;
 
-            if ( !same(r, cur) )
-            {
-                if ( mfn > start && (rc = fn(start, mfn - start, cur, arg)) )
-                    return rc;
-                start = mfn;
-                cur = r;
-            }
-            mfn += step;
+            if ( !w->slices )
+                continue;
+            if ( r.class && w->mfn - w->start >= STRETCH &&
+                 (rc = end_run(w, w->mfn, r, fn, arg)) )
+                return rc;
+            if ( liveupdate_slice_over(work) )
+                return -ERESTART;
         }
 
-        if ( end > start && (rc = fn(start, end - start, cur, arg)) )
+        if ( (rc = end_run(w, end, (struct run){}, fn, arg)) )
             return rc;
     }
 
-    return rc;
+    return 0;
 }
 
 struct save {
@@ -320,16 +371,14 @@ static int check_region(void)
     return 0;
 }
 
-/* What the source's frame table tells of the update to come; domains may run. */
-struct outlook {
-    uint64_t stream;            /* bytes */
-    struct liveupdate_pieces free;
-};
+/*
+ * What the source's frame table tells of the update to come; domains run.
+ */
 
 static int cf_check count_run(unsigned long mfn, unsigned long nr,
                               struct run run, void *arg)
 {
-    struct outlook *o = arg;
+    struct liveupdate_outlook *o = arg;
     const struct page_info *pg;
     unsigned long i;
 
@@ -354,33 +403,98 @@ static int cf_check count_run(unsigned long mfn, unsigned long nr,
     return 0;
 }
 
-static void look_out(struct outlook *o)
+static int look_at_frames(struct liveupdate_outlook *o)
+{
+    struct walk w = {
+        .slices = true,
+        .ram = o->ram, .mfn = o->mfn, .start = o->start,
+        .cur = { o->class, o->run_domid },
+    };
+    int rc = for_each_run(&w, count_run, o);
+
+    o->ram = w.ram;
+    o->mfn = w.mfn;
+    o->start = w.start;
+    o->class = w.cur.class;
+    o->run_domid = w.cur.domid;
+
+    return rc;
+}
+
+/* Each domain in parts, which have a position of their own. */
+static int look_at_domains(struct liveupdate_outlook *o)
 {
     struct domain *d;
 
-    *o = (struct outlook){ .stream = KB(256) + liveupdate_io_tables_estimate() };
-    for_each_run(count_run, o);
+    for ( d = liveupdate_domain_from(o->domid); d;
+          d = rcu_dereference(d->next_in_list) )
+    {
+        int rc;
 
-    rcu_read_lock(&domlist_read_lock);
-    for_each_domain ( d )
-        o->stream += KB(64) + d->max_vcpus * KB(16) + d->valid_evtchns * 64UL +
-                     liveupdate_grant_estimate(d) + liveupdate_p2m_estimate(d);
-    rcu_read_unlock(&domlist_read_lock);
+        /* A new one, or that at hand is gone. */
+        if ( d->domain_id != o->domid || !o->part )
+        {
+            o->domid = d->domain_id;
+            o->part = 1;
+            o->position = 0;
+            o->stream += KB(64) + d->max_vcpus * KB(16) +
+                         d->valid_evtchns * 64UL +
+                         liveupdate_io_tables_estimate(d);
+        }
 
-    /* Domains still run: they may add some until they are paused. */
-    o->stream += o->stream / 4;
+        for ( ; o->part < 4; o->part++, o->position = 0 )
+        {
+            rc = o->part == 3
+                 ? liveupdate_p2m_estimate(d, &o->position, &o->stream)
+                 : liveupdate_grant_estimate(d, o->part - 1, &o->position,
+                                             &o->stream);
+            if ( rc )
+                return rc;
+        }
+
+        o->domid++;
+        o->part = 0;
+        if ( liveupdate_step_over() )
+            return -ERESTART;
+    }
+
+    return 0;
 }
 
-uint64_t liveupdate_estimate_stream(void)
+int liveupdate_look_out(struct liveupdate_outlook *o)
 {
-    struct outlook o;
+    int rc;
 
-    look_out(&o);
+    switch ( o->at )
+    {
+    case LU_LOOK_begin:
+        *o = (struct liveupdate_outlook){
+            .at = LU_LOOK_frames,
+            .stream = KB(256),
+        };
+        /* fallthrough */
+    case LU_LOOK_frames:
+        rc = look_at_frames(o);
+        if ( rc )
+            return rc;
+        o->at = LU_LOOK_domains;
+        /* fallthrough */
+    case LU_LOOK_domains:
+        rc = look_at_domains(o);
+        if ( rc )
+            return rc;
+        /* Domains still run: they may add some until they are paused. */
+        o->stream += o->stream / 4;
+        o->at = LU_LOOK_done;
+        /* fallthrough */
+    case LU_LOOK_done:
+        break;
+    }
 
-    return o.stream;
+    return 0;
 }
 
-static uint64_t frames_needed(const struct outlook *o)
+uint64_t liveupdate_frames_needed(const struct liveupdate_outlook *o)
 {
     struct liveupdate_needs needs = { .cpus = num_present_cpus() };
     struct domain *d;
@@ -402,41 +516,36 @@ static uint64_t frames_needed(const struct outlook *o)
     return frames + frames / 8 + PFN_UP(o->stream);
 }
 
-uint64_t liveupdate_frames_needed(void)
+static int cf_check memmap_check(struct domain *unused)
 {
-    struct outlook o;
+    struct liveupdate_outlook *o = &liveupdate_job()->outlook;
+    uint64_t need, avail;
+    int rc = liveupdate_look_out(o);
 
-    look_out(&o);
+    if ( rc )
+        return rc;
 
-    return frames_needed(&o);
-}
-
-static int cf_check memmap_check(struct domain *d)
-{
-    uint64_t need, avail = avail_domheap_pages();
-    int rc = check_region();
-    struct outlook o;
-
-    d = NULL;
-    look_out(&o);
-    need = frames_needed(&o);
+    rc = check_region();
+    avail = avail_domheap_pages();
+    need = liveupdate_frames_needed(o);
 
     if ( mem_hotplug )
-        return liveupdate_refuse(d, -EOPNOTSUPP,
+        return liveupdate_refuse(NULL, -EOPNOTSUPP,
                                  "the host supports memory hotplug");
 
     if ( avail < need )
-        return liveupdate_refuse(d, -ENOMEM,
+        return liveupdate_refuse(NULL, -ENOMEM,
                                  "%"PRIu64" MiB of memory are free, the target needs %"PRIu64" MiB to start with",
                                  avail >> (20 - PAGE_SHIFT),
                                  (need >> (20 - PAGE_SHIFT)) + 1);
 
-    return liveupdate_enough_pieces(&o.free, need) ?: rc;
+    return liveupdate_enough_pieces(&o->free, need) ?: rc;
 }
 
 static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
 {
     struct save s = { .w = w };
+    struct walk walk = {};
     struct lu_memmap *map = lu_record_begin(w, LU_REC_MEMMAP, 0, 0);
     struct lu_m2p *m2p;
     int rc;
@@ -445,7 +554,7 @@ static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
         return -ENOSPC;
 
     liveupdate_io_tables_mark(true);
-    rc = for_each_run(save_run, &s);
+    rc = for_each_run(&walk, save_run, &s);
     liveupdate_io_tables_mark(false);
     if ( rc )
         return rc;

@@ -100,28 +100,39 @@ static unsigned long last_gfn(const struct p2m_domain *p2m)
     return min(p2m->max_mapped_pfn, (1UL << (4 * PAGETABLE_ORDER)) - 1);
 }
 
+/* What looking up a gfn counts, in liveupdate_slice_over(). */
+#define LOOKUP_WORK 8
+
 /*
  * Calls @fn for each extent of @d, in ascending order.  Ends with -EOPNOTSUPP at
- * memory that cannot be carried, which is @last then.
+ * memory that cannot be carried, which is @last then.  While domains run, with
+ * -ERESTART where a slice is over; *@next is the gfn to go on from, an extent is
+ * two if it lies in the middle of one.
  */
 static int for_each_extent(struct domain *d,
                            int (*fn)(const struct lu_p2m_entry *e, void *arg),
-                           void *arg, struct kind *last)
+                           void *arg, struct kind *last, unsigned long *next)
 {
     const struct page_info *apic_page = liveupdate_apic_page(d);
     struct p2m_domain *p2m = p2m_get_hostp2m(d);
     struct lu_p2m_entry cur = {};
-    unsigned long gfn, step;
+    unsigned long gfn;
     int rc;
 
-    for ( gfn = 0; gfn <= last_gfn(p2m); gfn = (gfn | (step - 1)) + 1 )
+    while ( (gfn = *next) <= last_gfn(p2m) )
     {
         struct lu_p2m_entry e;
         unsigned int order;
-        mfn_t mfn = p2m->get_entry(p2m, _gfn(gfn), &last->t, &last->a, 0, &order,
-                                   NULL);
+        unsigned long step;
+        mfn_t mfn;
 
+        if ( liveupdate_slice_over(LOOKUP_WORK) )
+            return (cur.nr ? fn(&cur, arg) : 0) ?: -ERESTART;
+
+        mfn = p2m->get_entry(p2m, _gfn(gfn), &last->t, &last->a, 0, &order,
+                             NULL);
         step = 1UL << order;
+        *next = (gfn | (step - 1)) + 1;
         if ( last->t == p2m_mmio_dm || last->t == p2m_invalid ||
              (apic_page && mfn_eq(mfn, page_to_mfn(apic_page))) )
             continue;
@@ -151,31 +162,33 @@ static int for_each_extent(struct domain *d,
 
 static int cf_check count_extent(const struct lu_p2m_entry *e, void *arg)
 {
-    ++*(uint64_t *)arg;
+    *(uint64_t *)arg += sizeof(*e);
 
     return 0;
 }
 
-uint64_t liveupdate_p2m_estimate(struct domain *d)
+int liveupdate_p2m_estimate(struct domain *d, unsigned long *position,
+                            uint64_t *bytes)
 {
     struct kind last;
-    uint64_t nr = 0;
+    int rc;
 
     if ( !paging_mode_translate(d) )
         return 0;
 
     p2m_read_lock(p2m_get_hostp2m(d));
-    for_each_extent(d, count_extent, &nr, &last);
+    rc = for_each_extent(d, count_extent, bytes, &last, position);
     p2m_read_unlock(p2m_get_hostp2m(d));
 
-    return nr * sizeof(struct lu_p2m_entry);
+    /* What cannot be carried p2m_check() tells. */
+    return rc == -ERESTART ? rc : 0;
 }
 
 static int cf_check p2m_check(struct domain *d)
 {
     struct p2m_domain *p2m;
     struct kind last;
-    uint64_t nr = 0;
+    uint64_t bytes = 0;
     int rc;
 
     if ( !is_hvm_domain(d) )
@@ -202,7 +215,7 @@ static int cf_check p2m_check(struct domain *d)
                                  "its memory is tracked (log-dirty)");
 
     p2m_read_lock(p2m);
-    rc = for_each_extent(d, count_extent, &nr, &last);
+    rc = for_each_extent(d, count_extent, &bytes, &last, liveupdate_position());
     p2m_read_unlock(p2m);
 
     return rc == -EOPNOTSUPP
@@ -239,6 +252,7 @@ static int cf_check save_extent(const struct lu_p2m_entry *e, void *arg)
 static int cf_check p2m_save(struct lu_writer *w, struct domain *d)
 {
     struct save s = { .w = w };
+    unsigned long next = 0;
     struct kind last;
     int rc;
 
@@ -250,7 +264,7 @@ static int cf_check p2m_save(struct lu_writer *w, struct domain *d)
         return -ENOSPC;
     s.rec->pool_pages = liveupdate_p2m_pool(d);
 
-    rc = for_each_extent(d, save_extent, &s, &last);
+    rc = for_each_extent(d, save_extent, &s, &last, &next);
     if ( !rc )
         lu_record_end(w);
 

@@ -59,8 +59,8 @@ const struct liveupdate_iommu *liveupdate_vtd_iommu(void);
 void liveupdate_io_tables_mark(bool mark);
 /* DOMID_INVALID: not marked. */
 domid_t liveupdate_io_table_of(const struct page_info *pg);
-/* Bytes that the tables of all domains add to the memory map; they may run. */
-uint64_t liveupdate_io_tables_estimate(void);
+/* Bytes that the tables of @d add to the memory map; it may run. */
+uint64_t liveupdate_io_tables_estimate(struct domain *d);
 
 /*
  * --- Hooks of the AMD driver (drivers/passthrough/amd/liveupdate/) ---
