@@ -85,6 +85,10 @@ MATRIX = ("SMP", "NET", "IOMMU", "UPDATE", "DOM0_VCPUS", "GUEST", "FIRMWARE")
 ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL"]
 EMULATORS = {"qemu": Qemu, "bochs": Bochs}
 PANIC = re.compile(r"Panic on CPU|FATAL TRAP|Kernel panic|Xen BUG at|Manual reset required")
+# Debug builds tell for how long an update's preparations and the like kept a CPU at most.
+SLICE = re.compile(r"liveupdate: the longest slice of (.*) took (\d+) us")
+# Between two looks at the clock; an instruction is a ns times two to the power of ICOUNT.
+MAX_STEP_US = 500
 # The scenario used a command that dom0's image does not have: what it was to check was not checked.
 NO_COMMAND = re.compile(r"line \d+: (\S+): not found$")
 
@@ -310,6 +314,14 @@ class Run:
             self.on_line(line)
         return line.startswith("@end")
 
+    def check_slice(self, what, us):
+        """Xen gives the CPU back after a millisecond; the steps in between count as many instructions in each mode."""
+        s = self.settings
+        limit = 1000 + (MAX_STEP_US << int(s["ICOUNT"] or 0))
+        # With several CPUs, or the host's clock, the time is others' as well.
+        if s["ICOUNT"] and s["SMP"] == "1" and us > limit:
+            self.result(False, f"{what}: no slice takes longer than {limit} us ({us} us)")
+
     def start_helper(self):
         env = {**os.environ, "PORT": str(self.port), "GUEST_PORT": str(self.guest_port), "RUN_DIR": str(self.dir),
                "PROGS": str(BUILD / "progs")}
@@ -376,6 +388,8 @@ class Run:
                     deadline = finish_in(3)     # for the rest of the message
                 elif NO_COMMAND.search(line):
                     self.result(False, f"dom0 has every command: {NO_COMMAND.search(line)[1]} is missing")
+                elif SLICE.search(line):
+                    self.check_slice(SLICE.search(line)[1], int(SLICE.search(line)[2]))
                 elif line.startswith("bed: end"):
                     console_ended = True
                     deadline = finish_in(3)

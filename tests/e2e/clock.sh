@@ -22,6 +22,8 @@ before() {
     sleep 2
     check "the clocks are compared" ask_clocks g1 /run/bed/clocks.0
     say "$(cat /run/bed/clocks.0)"
+    xen-liveupdate check
+    xl dmesg | grep "liveupdate: the longest slice of" >/run/bed/slices
     clock_source >/run/bed/clock.source
 }
 
@@ -69,6 +71,9 @@ compare() {
 after() {
     [ -z "$ICOUNT" ] ||
         check_equal "the clock sources are what they were" "$(clock_source)" "$(cat /run/bed/clock.source)"
+    # They are not longer than they may be: the bed looks at what Xen says.
+    [ -z "$ICOUNT" ] ||
+        check "Xen tells for how long the preparations kept its CPU at a time" grep "longest slice" /run/bed/slices
     check_watch dom0 g1
     check "no kernel complains about time" no_complaints
 }

@@ -117,6 +117,27 @@ class Ends(unittest.TestCase):
             self.assertGreaterEqual(emulator.cpu_seconds(process), 0.1)
 
 
+class Slices(unittest.TestCase):
+    """For how long an update's preparations kept the only CPU of a deterministic run."""
+
+    def failures(self, us, **settings):
+        run = e2e.bed.Run(TESTS / "e2e/boot.sh", {"SMP": "1", "ACCEL": "tcg", **settings})
+        run.check_slice("check", us)
+        return len(run.results)
+
+    def test_limit(self):
+        self.assertEqual([self.failures(us, ICOUNT="0") for us in (1500, 1501)], [0, 1])
+        self.assertEqual([self.failures(us, ICOUNT="3") for us in (5000, 5001)], [0, 1])
+
+    def test_time_of_others(self):
+        self.assertEqual(self.failures(9999), 0)
+        self.assertEqual(self.failures(9999, ICOUNT="0", SMP="2"), 0)
+
+    def test_log(self):
+        line = "(XEN) liveupdate: the longest slice of the image's CRC took 1234 us (-)"
+        self.assertEqual(e2e.bed.SLICE.search(line).groups(), ("the image's CRC", "1234"))
+
+
 class Repeats(unittest.TestCase):
     def flake(self, failed, serial="", **settings):
         with tempfile.TemporaryDirectory() as d:
