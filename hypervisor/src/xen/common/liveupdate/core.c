@@ -497,9 +497,14 @@ static enum { PREPARING, PAUSING, TAKEN_BACK } running;
 
 static int taken_back(void)
 {
-    liveupdate_at(NULL, DOMID_INVALID);
+    struct liveupdate_report *rep = &liveupdate_report;
 
-    return liveupdate_refuse(NULL, -EINTR, "taken back before it began");
+    rep->resource = NULL;
+    rep->domid = DOMID_INVALID;
+    rep->error = -EINTR;
+    safe_strcpy(rep->reason, "taken back before it began");
+
+    return rep->error;
 }
 
 static void cf_check pause_work(void *unused)
@@ -630,8 +635,7 @@ int liveupdate_abort(void)
                      XEN_LIVEUPDATE_STATE_failed) )
     {
     case XEN_LIVEUPDATE_STATE_scheduled:
-        rep->error = -EINTR;
-        safe_strcpy(rep->reason, "taken back before it began");
+        taken_back();
         return 0;
 
     case XEN_LIVEUPDATE_STATE_running:

@@ -168,7 +168,6 @@ static unsigned int count_same_owner(const struct page_info *pg,
 
 /* Where a walk over RAM is. */
 struct walk {
-    bool slices;                /* domains run */
     unsigned int ram;           /* in e820 */
     unsigned long mfn;          /* next; 0: the first of this one */
     unsigned long start;        /* of the run that it is in */
@@ -182,8 +181,8 @@ typedef int run_fn(unsigned long mfn, unsigned long nr, struct run run,
  * What kind of frame is the next, and how many are of the same at least?
  * @work: how many were looked at.
  */
-static struct run look(unsigned long mfn, unsigned long end,
-                       unsigned long *step, unsigned int *work)
+static always_inline struct run look(unsigned long mfn, unsigned long end,
+                                     unsigned long *step, unsigned int *work)
 {
     const struct page_info *pg;
     struct run r;
@@ -211,8 +210,8 @@ static struct run look(unsigned long mfn, unsigned long end,
 }
 
 /* The run up to @mfn, if there is one, and another begins. */
-static int end_run(struct walk *w, unsigned long mfn, struct run next,
-                   run_fn *fn, void *arg)
+static always_inline int end_run(struct walk *w, unsigned long mfn,
+                                 struct run next, run_fn *fn, void *arg)
 {
     int rc = mfn > w->start ? fn(w->start, mfn - w->start, w->cur, arg) : 0;
 
@@ -225,9 +224,11 @@ static int end_run(struct walk *w, unsigned long mfn, struct run next,
 /*
  * Calls @fn for each run of RAM, in ascending order.  In slices it ends with
  * -ERESTART where one is over, and long runs are cut, as what @fn does takes time
- * as well; but not those of free memory, whose size counts.
+ * as well; but not those of free memory, whose size counts.  Inline, as it is a
+ * part of the pause whether it counts slices or not.
  */
-static int for_each_run(struct walk *w, run_fn *fn, void *arg)
+static always_inline int for_each_run(struct walk *w, bool slices, run_fn *fn,
+                                      void *arg)
 {
     int rc;
 
@@ -256,7 +257,7 @@ static int for_each_run(struct walk *w, run_fn *fn, void *arg)
                 return rc;
             w->mfn += step;
 
-            if ( !w->slices )
+            if ( !slices )
                 continue;
             if ( r.class && w->mfn - w->start >= STRETCH &&
                  (rc = end_run(w, w->mfn, r, fn, arg)) )
@@ -406,11 +407,10 @@ static int cf_check count_run(unsigned long mfn, unsigned long nr,
 static int look_at_frames(struct liveupdate_outlook *o)
 {
     struct walk w = {
-        .slices = true,
         .ram = o->ram, .mfn = o->mfn, .start = o->start,
         .cur = { o->class, o->run_domid },
     };
-    int rc = for_each_run(&w, count_run, o);
+    int rc = for_each_run(&w, true, count_run, o);
 
     o->ram = w.ram;
     o->mfn = w.mfn;
@@ -554,7 +554,7 @@ static int cf_check memmap_save(struct lu_writer *w, struct domain *d)
         return -ENOSPC;
 
     liveupdate_io_tables_mark(true);
-    rc = for_each_run(&walk, save_run, &s);
+    rc = for_each_run(&walk, false, save_run, &s);
     liveupdate_io_tables_mark(false);
     if ( rc )
         return rc;
