@@ -353,21 +353,24 @@ static int save_m2p_part(struct lu_writer *w, unsigned long start,
     return 0;
 }
 
-/* The target is going to live there. */
-static int check_region(void)
+/* The target is going to live there.  In slices; @done: frames. */
+static int check_region(unsigned long *done)
 {
-    unsigned long mfn = PFN_DOWN(liveupdate_region.start);
-    unsigned long end = mfn + PFN_DOWN(liveupdate_region.size);
+    unsigned long start = PFN_DOWN(liveupdate_region.start);
 
-    if ( !mfn )
-        return 0;
+    for ( ; start && *done < PFN_DOWN(liveupdate_region.size); ++*done )
+    {
+        unsigned long mfn = start + *done;
 
-    for ( ; mfn < end; mfn++ )
+        if ( liveupdate_slice_over(1) )
+            return -ERESTART;
+
         if ( classify_unused(mfn, mfn_to_page(_mfn(mfn))).class !=
              LU_MEM_PRIVATE )
             return liveupdate_refuse(NULL, -EOPNOTSUPP,
                                      "frame %#lx of the region is broken or going offline",
                                      mfn);
+    }
 
     return 0;
 }
@@ -525,7 +528,10 @@ static int cf_check memmap_check(struct domain *unused)
     if ( rc )
         return rc;
 
-    rc = check_region();
+    rc = check_region(liveupdate_position());
+    if ( rc == -ERESTART )
+        return rc;
+
     avail = avail_domheap_pages();
     need = liveupdate_frames_needed(o);
 
