@@ -21,8 +21,9 @@ sub=$(sed -n 's/^export XEN_EXTRAVERSION ?= \(\.[0-9]*\).*/\1/p' "$tree/xen/Make
 echo "lu-$role-$kind" >"$tree/.scmversion"
 cc=gcc
 ! command -v ccache >/dev/null || cc="ccache gcc"
+# What ccache has not seen it does not preprocess first, only to look once more: a tenth less for a first build.
 run_make() {
-    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES \
+    env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES CCACHE_DEPEND=1 \
         make -C "$tree/xen" -s -j"$(nproc)" XEN_TARGET_ARCH=x86_64 CC="$cc" HOSTCC="$cc" \
         XEN_EXTRAVERSION="$sub-lu-$role" XEN_WHOAMI=lu XEN_DOMAIN=localdomain \
         XEN_BUILD_HOST=localhost XEN_BUILD_DATE=unstamped XEN_BUILD_TIME= "$@"
