@@ -12,6 +12,9 @@ quiet=-qq
 download() { (cd "$cache" && apt-get download $quiet grub-xen-host); }
 
 mkdir -p "$cache"
+# One at a time: each may refresh the machine's package lists, with which the others look for theirs.
+exec 9>"$cache/apt.lock"
+flock 9
 if ! ls "$cache"/grub-xen-host_*.deb >/dev/null 2>&1; then
     # The lists may be older than the archive: one refresh, if we may.
     download || { apt-get update $quiet && download; } || {

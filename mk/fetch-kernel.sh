@@ -16,6 +16,9 @@ package() { apt-cache depends "$meta" 2>/dev/null | sed -n 's/^ *Depends: \(linu
 download() { pkg=$(package); [ -n "$pkg" ] && (cd "$cache" && apt-get download $quiet "$pkg"); }
 
 mkdir -p "$cache"
+# One at a time: each may refresh the machine's package lists, with which the others look for theirs.
+exec 9>"$cache/apt.lock"
+flock 9
 pkg=$(package)
 if ! ls "$cache/${pkg:-none}"_*.deb >/dev/null 2>&1; then
     # The lists may be older than the archive: one refresh, if we may.
