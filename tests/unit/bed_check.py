@@ -27,7 +27,7 @@ class Guest(unittest.TestCase):
     STUBS = """
         random_id() { id=abcd; }
         guest_tty() { echo "$DIR/tty"; }
-        guest_log() { echo "$DIR/log"; }
+        find_log() { log=$DIR/log; }
         wait_for() { shift; "$@"; }
         xl() { echo "xl $*"; }
         guest g1 some command
