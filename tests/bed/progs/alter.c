@@ -140,7 +140,7 @@ struct place {
     const struct lu_record *r;
     uint32_t entry; /* or XEN_LIVEUPDATE_ALTER_* */
     uint32_t offset, size;
-    uint64_t value; /* what is there */
+    uint64_t value;  /* what is there */
     const char *end; /* of the word that named it */
 };
 
