@@ -80,6 +80,8 @@ before() {
     xl sched-credit2 -d 0 -w 4096
     for k in $(names); do check "$k: starts" start_kernel $k; done
     all_ready 1
+    # A pause after which all of them go on here.
+    [ "$UPDATE" != lu ] || check "a rehearsal" xen-liveupdate rehearse
 }
 
 after_each() {

@@ -293,7 +293,11 @@ static void unpause_domains(void)
     struct domain *d;
 
     for_each_domain ( d )
+    {
+        if ( is_hvm_domain(d) )
+            liveupdate_viridian_go_on(d);
         domain_unpause(d);
+    }
 }
 
 static void count_vcpus(void)

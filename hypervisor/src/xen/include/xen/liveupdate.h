@@ -246,6 +246,7 @@ int liveupdate_restore_pit(struct domain *d);
 void liveupdate_viridian_refs(const struct domain *d);
 int liveupdate_viridian_save(struct lu_writer *w, const struct domain *d);
 int liveupdate_viridian_plan(struct domain *d);
+void liveupdate_viridian_go_on(struct domain *d);
 
 /* --- grant tables (common/liveupdate/grant_table.c) --- */
 

@@ -8,10 +8,11 @@
  * a guest can ask for.
  *
  * A pause stops reference time and timers; unpausing the domain starts both
- * again.  Here reference time goes on, as TSC and system time do, so that what
- * a guest computes from its reference TSC page needs no new offset.  A periodic
- * timer goes on as if started one period before it is to expire, because one
- * that is started again is set one period ahead; see start_stimer().
+ * again.  Here, and where the source goes on after all, reference time goes on as
+ * TSC and system time do, so that what a guest computes from its reference TSC
+ * page needs no new offset.  A periodic timer goes on as if started one period
+ * before it is to expire, because one that is started again is set one period
+ * ahead; see start_stimer().
  */
 
 #include <xen/domain_page.h>
@@ -117,6 +118,38 @@ int liveupdate_viridian_save(struct lu_writer *w, const struct domain *d)
     return rc;
 }
 
+static void keep_expiration(struct viridian_stimer *vs)
+{
+    if ( vs->config.periodic )
+        vs->expiration -= vs->count;
+}
+
+/*
+ * Unpausing leaves time that runs as it is.  Where it had been stopped before the
+ * update, by the toolstack or by a shutdown, it waits.
+ */
+static void keep_time(struct domain *d)
+{
+    if ( !d->controller_pause_count && !d->is_shutting_down )
+        d->arch.hvm.viridian->time_ref_count.flags |= TRC_running;
+}
+
+/* Source: @d is paused for an update that did not happen, and will go on. */
+void liveupdate_viridian_go_on(struct domain *d)
+{
+    struct vcpu *v;
+    unsigned int i;
+
+    if ( !is_viridian_domain(d) || d->is_dying )
+        return;
+
+    for_each_vcpu ( d, v )
+        for ( i = 0; i < ARRAY_SIZE(v->arch.hvm.viridian->stimer); i++ )
+            if ( v->arch.hvm.viridian->stimer[i].started )
+                keep_expiration(&v->arch.hvm.viridian->stimer[i]);
+    keep_time(d);
+}
+
 /* As viridian_map_guest_page() does, but for clearing the page. */
 static int map_page(struct domain *d, struct viridian_page *vp, uint64_t msr,
                     uint64_t mfn)
@@ -170,8 +203,7 @@ static int plan_vcpu(struct vcpu *v)
         vs->count = rec.timer_count[i];
         vs->expiration = rec.timer_expiry[i];
         vs->started = rec.timers_started & (1u << i);
-        if ( vs->config.periodic )
-            vs->expiration -= vs->count;
+        keep_expiration(vs);
     }
     vv->stimer_enabled = rec.timers_started;
     vv->stimer_pending = rec.timers_pending;
@@ -200,14 +232,9 @@ int liveupdate_viridian_plan(struct domain *d)
     vd->guest_os_id.raw = rec.guest_os_id;
     vd->hypercall_gpa.raw = rec.hypercall;
 
-    /*
-     * Unpausing leaves time that runs as it is.  Where it had been stopped
-     * before the update, by the toolstack or by a shutdown, it waits.
-     */
     vd->time_ref_count.off = rec.time_offset;
     vd->time_ref_count.val = rec.time;
-    if ( !d->controller_pause_count && !d->is_shutting_down )
-        vd->time_ref_count.flags = TRC_running;
+    keep_time(d);
 
     rc = map_page(d, &vd->reference_tsc, rec.reference_tsc,
                   rec.reference_tsc_mfn);
