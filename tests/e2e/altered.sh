@@ -22,6 +22,7 @@ done
 
 before() {
     start_xen
+    list_points || return
     choose_cases >/run/bed/cases
     check "there are cases" test -s /run/bed/cases
     [ -z "$NET" ] || check "dom0's network card works" start_net

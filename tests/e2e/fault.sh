@@ -16,6 +16,7 @@ before() {
     for p in check quiesce save verify; do check "there are points in phase $p" grep -q "^$p " /run/bed/points; done
     note_life
     fail_everywhere
+    lose_stream
     check_life
     check_equal "the same Xen runs" "$(xen_version)" "$(cat /run/bed/xen.version)"
     check_equal "the target is still staged" "$(xen-liveupdate status | field staged)" yes
@@ -37,6 +38,16 @@ fail_everywhere() {
     done 4</run/bed/points
     check "the guest ticks after faults in $last" wait_tick g1 30
     check_equal "$points failed attempts cost no page" "$(free_pages)" "$(cat /run/bed/free.first)"
+}
+
+# The next attempt takes the memory of what a rehearsal wrote, wherever it ends.
+lose_stream() {
+    check "a rehearsal" xen-liveupdate rehearse
+    check "what it wrote can be read" xen-liveupdate read-stream /run/bed/rehearsed
+    xen-liveupdate fault check host
+    check "an attempt fails before it has a stream of its own" sh -c '! xen-liveupdate apply'
+    xen-liveupdate fault off
+    check "what the rehearsal wrote is no more" sh -c '! xen-liveupdate read-stream /run/bed/rehearsed'
 }
 
 fails_at() {

@@ -242,6 +242,12 @@ int liveupdate_check_some(struct liveupdate_job *job)
 
 static void free_stream(void)
 {
+    /* Not the one that this Xen was started with. */
+    if ( liveupdate_stream_buf == stream.buf )
+    {
+        liveupdate_stream_buf = NULL;
+        liveupdate_stream_len = 0;
+    }
     liveupdate_stream_mfn = INVALID_MFN;
     liveupdate_stream_nr = 0;
     free_xenheap_pages(stream.buf, stream.order);
@@ -251,11 +257,7 @@ static void free_stream(void)
 static int alloc_stream(uint64_t size)
 {
     if ( stream.buf )
-    {
-        liveupdate_stream_buf = NULL;
-        liveupdate_stream_len = 0;
         free_stream();
-    }
 
     stream.order = get_order_from_bytes(size);
     stream.buf = alloc_xenheap_pages(stream.order, 0);
@@ -288,6 +290,15 @@ static void pause_domains(void)
         }
 }
 
+/* Both sides. */
+static void unpause(struct domain *d)
+{
+    domain_unpause(d);
+    /* That has started what its toolstack had stopped by pausing it. */
+    if ( d->controller_pause_count )
+        arch_domain_pause(d);
+}
+
 static void unpause_domains(void)
 {
     struct domain *d;
@@ -296,7 +307,7 @@ static void unpause_domains(void)
     {
         if ( is_hvm_domain(d) )
             liveupdate_viridian_go_on(d);
-        domain_unpause(d);
+        unpause(d);
     }
 }
 
@@ -643,7 +654,7 @@ int liveupdate_abort(void)
         return 0;
 
     case XEN_LIVEUPDATE_STATE_running:
-        return cmpxchg(&running, PREPARING, TAKEN_BACK) == PREPARING ? 0 : -EBUSY;
+        return cmpxchg(&running, PREPARING, TAKEN_BACK) == PAUSING ? -EBUSY : 0;
 
     default:
         return -ENOENT;
@@ -704,7 +715,7 @@ void __init liveupdate_resume_domains(void)
 
     rep->pause_ns = NOW() - rep->pause_start;
     for_each_domain ( d )
-        domain_unpause(d);
+        unpause(d);
     liveupdate_phase_end();
 
     liveupdate_restoring = false;

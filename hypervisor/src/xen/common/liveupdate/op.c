@@ -62,52 +62,6 @@ bool liveupdate_image_in_place(const struct kexec_image *image)
     return true;
 }
 
-/*
- * Everything has to go into the slot, less the handover page, or over the
- * running Xen's image and not beyond it.
- */
-int liveupdate_image_check(const xen_kexec_segment_t *segs, unsigned int nr,
-                           paddr_t entry)
-{
-    paddr_t start, xen_start = __pa(_start);
-    paddr_t xen_end = ROUNDUP(__pa(__2M_rwdata_end), MB(2));
-    uint64_t size;
-    bool in_place, entry_ok = false;
-    unsigned int i;
-    int rc = liveupdate_next_slot(&start, &size, &in_place);
-
-    if ( rc )
-    {
-        printk(XENLOG_ERR "liveupdate: no region was reserved (liveupdate=<size>)\n");
-        return rc;
-    }
-
-    if ( liveupdate_busy() )
-        return -EBUSY;
-
-    for ( i = 0; i < nr; i++ )
-    {
-        paddr_t s = segs[i].dest_maddr, e = s + segs[i].dest_size;
-
-        /* Only to be mapped, as kexec-tools does with the first MiB. */
-        if ( guest_handle_is_null(segs[i].buf.h) )
-            continue;
-
-        if ( !within(s, e, start + PAGE_SIZE, start + size) &&
-             !within(s, e, xen_start, xen_end) )
-        {
-            printk(XENLOG_ERR
-                   "liveupdate: segment [%"PRIpaddr", %"PRIpaddr") fits neither the slot [%"PRIpaddr", %"PRIpaddr") nor Xen [%"PRIpaddr", %"PRIpaddr")\n",
-                   s, e, start + PAGE_SIZE, start + size, xen_start, xen_end);
-            return -EADDRNOTAVAIL;
-        }
-        if ( entry >= s && entry < e )
-            entry_ok = true;
-    }
-
-    return entry_ok ? 0 : -EADDRNOTAVAIL;
-}
-
 /* Where a CRC over the segments of an image that are in place is. */
 struct image_crc {
     unsigned int segment;
@@ -153,6 +107,7 @@ static struct {
     unsigned int nr;
     struct image_crc at;
     bool complete;
+    bool valid;                 /* it is of what was loaded last */
     struct timer timer;
 } staged = { .lock = SPIN_LOCK_UNLOCKED };
 
@@ -187,6 +142,65 @@ static void cf_check staged_slice(void *unused)
         set_timer(&staged.timer, now + LIVEUPDATE_SLICE);
 }
 
+/* The slot is about to be written to: what was there is not what it was. */
+static void forget_crc(void)
+{
+    spin_lock(&staged.lock);
+    staged.complete = true;
+    staged.valid = false;
+    spin_unlock(&staged.lock);
+}
+
+/*
+ * Everything has to go into the slot, less the handover page, or over the
+ * running Xen's image and not beyond it.
+ */
+int liveupdate_image_check(const xen_kexec_segment_t *segs, unsigned int nr,
+                           paddr_t entry)
+{
+    paddr_t start, xen_start = __pa(_start);
+    paddr_t xen_end = ROUNDUP(__pa(__2M_rwdata_end), MB(2));
+    uint64_t size;
+    bool in_place, entry_ok = false;
+    unsigned int i;
+    int rc = liveupdate_next_slot(&start, &size, &in_place);
+
+    if ( rc )
+    {
+        printk(XENLOG_ERR "liveupdate: no region was reserved (liveupdate=<size>)\n");
+        return rc;
+    }
+
+    if ( liveupdate_busy() )
+        return -EBUSY;
+
+    for ( i = 0; i < nr; i++ )
+    {
+        paddr_t s = segs[i].dest_maddr, e = s + segs[i].dest_size;
+
+        /* Only to be mapped, as kexec-tools does with the first MiB. */
+        if ( guest_handle_is_null(segs[i].buf.h) )
+            continue;
+
+        if ( !within(s, e, start + PAGE_SIZE, start + size) &&
+             !within(s, e, xen_start, xen_end) )
+        {
+            printk(XENLOG_ERR
+                   "liveupdate: segment [%"PRIpaddr", %"PRIpaddr") fits neither the slot [%"PRIpaddr", %"PRIpaddr") nor Xen [%"PRIpaddr", %"PRIpaddr")\n",
+                   s, e, start + PAGE_SIZE, start + size, xen_start, xen_end);
+            return -EADDRNOTAVAIL;
+        }
+        if ( entry >= s && entry < e )
+            entry_ok = true;
+    }
+
+    if ( !entry_ok )
+        return -EADDRNOTAVAIL;
+    forget_crc();
+
+    return 0;
+}
+
 int liveupdate_image_loaded(const struct kexec_image *image)
 {
     spin_lock(&staged.lock);
@@ -194,6 +208,7 @@ int liveupdate_image_loaded(const struct kexec_image *image)
     memcpy(staged.segs, image->segments, staged.nr * sizeof(*staged.segs));
     staged.at = (struct image_crc){};
     staged.complete = false;
+    staged.valid = true;
     spin_unlock(&staged.lock);
 
     if ( !staged.timer.function )
@@ -226,7 +241,7 @@ int liveupdate_image_verify(const struct kexec_image *image,
             return -ERESTART;
     } while ( more );
 
-    if ( c.crc != staged.at.crc )
+    if ( !staged.valid || c.crc != staged.at.crc )
         return liveupdate_refuse(NULL, -EILSEQ,
                                  "the staged image has changed since it was loaded");
 

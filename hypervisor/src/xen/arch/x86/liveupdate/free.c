@@ -453,8 +453,9 @@ static void cf_check settle(void *unused)
 {
     unsigned int left = SETTLE_STEP_PAGES;
     s_time_t start = NOW(), now = start;
+    bool more = true;
 
-    while ( settling && left && now - start < LIVEUPDATE_SLICE )
+    while ( more && left && now - start < LIVEUPDATE_SLICE )
     {
         unsigned long n = min_t(unsigned long, settle_run.nr,
                                 min(left, SETTLE_CHUNK_PAGES));
@@ -468,18 +469,20 @@ static void cf_check settle(void *unused)
         }
         else
         {
-            settling = next_to_settle(&settle_run);
+            more = next_to_settle(&settle_run);
             left--;
         }
         now = NOW();
     }
     settle_longest = max(settle_longest, now - start);
 
-    if ( settling )
+    if ( more )
         set_timer(&settle_timer, now + SETTLE_PERIOD);
     else
     {
         liveupdate_phase_end();
+        smp_wmb();
+        settling = false;
         liveupdate_slices_done("settle", settle_longest, NULL);
     }
 }

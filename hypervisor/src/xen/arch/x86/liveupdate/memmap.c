@@ -144,14 +144,19 @@ static bool same(struct run a, struct run b)
 
 /*
  * How many frames from @pg on, @max at most, belong to the domain that has the
- * one before?  That rules the region and the stream out.
+ * one before?  That rules the region and the stream out.  While domains run, it
+ * may have lost it meanwhile.
  */
 static unsigned int count_same_owner(const struct page_info *pg,
                                      unsigned int max)
 {
     const struct domain *owner = page_get_owner(pg - 1);
-    const struct page_info *apic_page = liveupdate_apic_page(owner);
+    const struct page_info *apic_page;
     unsigned int n = 0;
+
+    if ( !owner )
+        return 0;
+    apic_page = liveupdate_apic_page(owner);
 
     while ( n < max &&
             (pg[n].count_info & (PGC_broken | PGC_state)) == PGC_state_inuse &&

@@ -118,15 +118,18 @@ int liveupdate_viridian_save(struct lu_writer *w, const struct domain *d)
     return rc;
 }
 
-static void keep_expiration(struct viridian_stimer *vs)
+/* One that has expired, which the guest was not told, is to be set anew. */
+static void keep_expiration(struct viridian_vcpu *vv, unsigned int i)
 {
-    if ( vs->config.periodic )
+    struct viridian_stimer *vs = &vv->stimer[i];
+
+    if ( vs->config.periodic && !test_bit(i, &vv->stimer_pending) )
         vs->expiration -= vs->count;
 }
 
 /*
  * Unpausing leaves time that runs as it is.  Where it had been stopped before the
- * update, by the toolstack or by a shutdown, it waits.
+ * update, by the toolstack or by a shutdown, it goes on from there.
  */
 static void keep_time(struct domain *d)
 {
@@ -146,7 +149,7 @@ void liveupdate_viridian_go_on(struct domain *d)
     for_each_vcpu ( d, v )
         for ( i = 0; i < ARRAY_SIZE(v->arch.hvm.viridian->stimer); i++ )
             if ( v->arch.hvm.viridian->stimer[i].started )
-                keep_expiration(&v->arch.hvm.viridian->stimer[i]);
+                keep_expiration(v->arch.hvm.viridian, i);
     keep_time(d);
 }
 
@@ -195,6 +198,8 @@ static int plan_vcpu(struct vcpu *v)
     for ( i = 0; i < ARRAY_SIZE(vv->crash_param); i++ )
         vv->crash_param[i] = rec.crash[i];
 
+    vv->stimer_enabled = rec.timers_started;
+    vv->stimer_pending = rec.timers_pending;
     for ( i = 0; i < ARRAY_SIZE(vv->stimer); i++ )
     {
         struct viridian_stimer *vs = &vv->stimer[i];
@@ -203,10 +208,8 @@ static int plan_vcpu(struct vcpu *v)
         vs->count = rec.timer_count[i];
         vs->expiration = rec.timer_expiry[i];
         vs->started = rec.timers_started & (1u << i);
-        keep_expiration(vs);
+        keep_expiration(vv, i);
     }
-    vv->stimer_enabled = rec.timers_started;
-    vv->stimer_pending = rec.timers_pending;
 
     return map_page(v->domain, &vv->vp_assist, rec.vp_assist,
                     rec.vp_assist_mfn) ?:
