@@ -6,7 +6,7 @@
 # bed-long: smp=2 hvm=1 mem=4096 net=e1000e timeout=900 files=tests/e2e/altered.txt
 # bed-long: smp=2 iommu=amdvi net=e1000e timeout=900 files=tests/e2e/altered.txt args="alone iommu"
 # bed-long: smp=2 iommu=vtd net=e1000e timeout=900 files=tests/e2e/altered.txt args="alone iommu vtd"
-# bed-long: smp=2 updates=1 timeout=900 files=tests/e2e/altered.txt args="alone xsave" qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="SandyBridge,-monitor" xen_args="liveupdate=64M spec-ctrl=no,eager-fpu" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
+# bed-long: smp=2 timeout=900 files=tests/e2e/altered.txt args="alone xsave" qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="SandyBridge,-monitor" xen_args="liveupdate=64M spec-ctrl=no,eager-fpu" qemu_args="-L /usr/share/qemu -L /usr/share/seabios"
 
 GROUPS=" "
 COMMON=1
@@ -27,10 +27,7 @@ before() {
     check "there are cases" test -s /run/bed/cases
     [ -z "$NET" ] || check "dom0's network card works" start_net
     ! needs 'cpupool=1' || check "another cpupool" make_cpupool
-    if needs WATCHDOG; then
-        domwatchdog 3600 &
-        echo $! >/run/bed/domwatchdog.pid
-    fi
+    ! needs WATCHDOG || domwatchdog 3600 &
     make_guest g1 type=pv vcpus=2 memory=128 vif=1 disk=32
     DOMAINS=g1
     if needs '\.g2[.:]'; then
