@@ -290,13 +290,20 @@ static void pause_domains(void)
         }
 }
 
-/* Both sides. */
+/*
+ * Both sides.  domain_unpause(), but what the toolstack has stopped by pausing
+ * @d stays so: it may unpause @d on another CPU meanwhile, and starts it then.
+ */
 static void unpause(struct domain *d)
 {
-    domain_unpause(d);
-    /* That has started what its toolstack had stopped by pausing it. */
-    if ( d->controller_pause_count )
-        arch_domain_pause(d);
+    struct vcpu *v;
+
+    if ( !d->controller_pause_count )
+        arch_domain_unpause(d);
+
+    if ( atomic_dec_and_test(&d->pause_count) )
+        for_each_vcpu ( d, v )
+            vcpu_wake(v);
 }
 
 static void unpause_domains(void)
