@@ -11,7 +11,7 @@
  *
  * Carried: which Xen the source is, its CPUs by APIC id, which of them are offline,
  * whether SMT was switched at run time, its number of irqs, the crash kernel's
- * region, the times of its phases.
+ * region, of which releases the tools may be, the times of its phases.
  */
 
 #include <xen/init.h>
@@ -89,6 +89,7 @@ static int cf_check host_save(struct lu_writer *w, struct domain *unused)
         h->nr_domains++;
     h->nr_irqs = nr_irqs;
     h->rsdp = liveupdate_rsdp();
+    h->tools = liveupdate_tools();
     if ( kexec_crash_area.size )
     {
         h->crash_start = kexec_crash_area.start;
@@ -180,6 +181,7 @@ static int cf_check host_plan(struct domain *d)
                                  "the source had %u irqs, this Xen has %u",
                                  h.nr_irqs, nr_irqs);
 
+    liveupdate_set_tools(h.tools);
     snprintf(rep->from, sizeof(rep->from), "%u.%u%s", h.xen_major,
              h.xen_minor, h.xen_extra);
 

@@ -24,6 +24,7 @@ struct domain;
 struct lu_writer;
 struct scheduler;
 struct vcpu;
+struct xen_domctl;
 
 enum liveupdate_phase {
     LU_PHASE_idle,
@@ -216,6 +217,24 @@ static inline bool liveupdate_keep_tsc_adjust(void) { return false; }
 
 /* Target: was it offline in the source?  Calls are behind liveupdate_boot. */
 bool liveupdate_cpu_offline(unsigned int cpu);
+
+/* --- tools of another release (common/liveupdate/tools.c) --- */
+
+/*
+ * do_domctl(): makes of @op, of a version that is answered, one of this Xen's; and,
+ * when it is done, one of that version again.
+ */
+#ifdef CONFIG_LIVEUPDATE
+int liveupdate_domctl(struct xen_domctl *op);
+void liveupdate_domctl_done(struct xen_domctl *op);
+#else
+#define liveupdate_domctl(op) \
+    ((op)->interface_version == XEN_DOMCTL_INTERFACE_VERSION ? 0 : -EACCES)
+static inline void liveupdate_domctl_done(struct xen_domctl *op) {}
+#endif
+/* LU_HAS_TOOLS_*: whose tools are answered; on the target: what the source says. */
+uint32_t liveupdate_tools(void);
+void liveupdate_set_tools(uint32_t tools);
 
 /* --- cpupools and their schedulers (common/liveupdate/{cpupool,sched}.c) --- */
 
