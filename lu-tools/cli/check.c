@@ -21,8 +21,9 @@ static bool is_about_target(enum xenlu_code code)
 }
 
 /*
- * The tools of another release have to be there before its Xen runs: those of this
- * one could no longer create domains.
+ * The tools of another release have to be there before its Xen runs.  Those of this
+ * one go on to work, but /usr/sbin/xl of a distribution asks for those of the Xen
+ * that runs.
  */
 static int check_tools(struct cli *c, const struct xenlu_status *s, const struct xenlu_target *t)
 {
@@ -43,13 +44,8 @@ static int check_tools(struct cli *c, const struct xenlu_status *s, const struct
         found              ? path
         : strcmp(old, new) ? "none"
                            : "those that are in use");
-    if (!strcmp(old, new) || (c->without & XENLU_WITHOUT_TOOLS))
+    if (found || !strcmp(old, new) || (c->without & XENLU_WITHOUT_TOOLS))
         return EXIT_DONE;
-    if (found)
-        return complain_text(c, EXIT_REFUSED, "other-release",
-                             "say --without tools if no tool is needed any more",
-                             "the target is Xen %s: what runs of the tools of %s would not go on",
-                             new, old);
 
     return complain_text(c, EXIT_REFUSED, "no-tools", "install the tools of that release first",
                          "the target is Xen %s, whose tools are not installed", new);

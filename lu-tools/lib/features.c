@@ -118,14 +118,17 @@ void release_of(char *text, size_t size, const char *version)
     snprintf(text, size, "%.*s", (int)n, version);
 }
 
-/* xl, xenstored and xenconsoled speak an interface that each release of Xen changes; nothing takes them along. */
+/*
+ * xl, xenstored and xenconsoled speak an interface that each release of Xen changes.  A target that answers those of
+ * this release has a feature for it (tools-4-17); one that does not say what it is built with is taken to have not.
+ */
 static enum xenlu_code target_accept_release(struct xenlu *lu, const struct xenlu_target *t,
                                              struct xenlu_error *err)
 {
     char version[64], changeset[64], running[32], target[32];
     struct lu_kexec_why why;
 
-    if (lu->without & XENLU_WITHOUT_TOOLS)
+    if ((t->features & XENLU_FEATURES_KNOWN) || (lu->without & XENLU_WITHOUT_TOOLS))
         return XENLU_OK;
     if (lu_xen_version(lu->xen, version, changeset, &why))
         return xenlu_fail_kexec(err, &why);
