@@ -123,6 +123,13 @@ bool liveupdate_mmio_cached(const struct hvm_mmio_cache *cache);
 #define liveupdate_hvm_check(handler, d, h) ((void)(h), 0)
 #endif
 
+/* Bytes that other releases have of a local APIC behind what this one has: pending_esr. */
+#if LIVEUPDATE_XEN >= 418
+#define LU_PENDING_ESR 0U
+#else
+#define LU_PENDING_ESR 8U
+#endif
+
 /* Where each vCPU's struct vcpu_info is, if not in shared_info. */
 #if LIVEUPDATE_XEN >= 418
 #define liveupdate_info_mfn(v) \
