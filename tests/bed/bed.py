@@ -58,6 +58,7 @@ DEFAULTS = {
     "RETURNS": "",                  # PHASE:NAME,...: before each update, targets that fail there and come back (debug builds)
     "ALTERNATE": "1",               # 1: target, source, target, ...; 0: always the target
     "HVM": "0",                     # 1: dom0 has what HVM guests need (a device model, their kernel)
+    "TOOLS": "",                    # 4.20: dom0 has the tools of that Xen as well, in /usr/lib/xen-4.20
     "GUEST": "pv",                  # kind of the guests that do not say another: pv, pvh, hvm
     "NET": "",                      # dom0's network card: e1000e, e1000, virtio-net, ...
     "DISK": "0",                    # MiB: dom0 has a disk (virtio), the file "disk" in the run's directory
@@ -119,6 +120,16 @@ def variants(scenario, long_run=False):
             if with_defaults(v) not in map(with_defaults, found):
                 found.append(v)
     return found or [{k: os.environ[k] for k in DEFAULTS if os.environ.get(k)}]
+
+
+def missing(settings):
+    """Why a run cannot be made here, or None: what it needs was not built, as it cannot be had everywhere."""
+    s = with_defaults(settings)
+    needs = [s["XEN_FROM"]] + [s["XEN_TO"]] * (s["UPDATE"] != "none")
+    for f in needs + [f"build/images/tools-{s['TOOLS']}.cpio"] * bool(s["TOOLS"]):
+        if not (TOP / f).exists():
+            return f"{f} is not there"
+    return emulator_of(settings).missing(s)
 
 
 def emulator_of(settings):
@@ -280,6 +291,10 @@ class Run:
             subprocess.run("find . -exec touch -h -d @0 {} + && find . | LC_ALL=C sort | "
                            "cpio -o -H newc --quiet --reproducible", shell=True, cwd=root, stdout=out,
                            check=True)
+            # Last: with libraries that are newer.
+            if s["TOOLS"]:
+                out.write(b"\0" * (-out.tell() % 4))
+                out.write((BUILD / f"images/tools-{s['TOOLS']}.cpio").read_bytes())
         shutil.rmtree(root)
         return initrd
 

@@ -2135,7 +2135,8 @@ static void test_features(void)
         "sched-credit", "sched-credit2", "sched-rtds",  "sched-arinc653", "sched-null",
         "xsm-flask",    "xsm-silo",      "livepatch",   "kexec",          "argo",
         "mem-sharing",  "mem-paging",    "tracebuffer", "xenoprof",       "hypfs",
-        "gdbsx",        "bigmem",        "efi",
+        "gdbsx",        "bigmem",        "efi",         "tools-4-17",     "tools-4-18",
+        "tools-4-20",
     };
     unsigned int nr = sizeof(names) / sizeof(names[0]);
 
