@@ -30,8 +30,7 @@ before() {
 
 # wanted PHASE STEP: is it a step of the target's boot, and one of those that were asked for?
 wanted() {
-    # A CPU that hangs before it is online does not come back (docs/limits.md).
-    [ $1 = adopt ] && [ $2 != ap ] || return 1
+    [ $1 = adopt ] || return 1
     case ",${ARGS#points=}," in ,, | *",$2,"*) return 0 ;; esac
     return 1
 }

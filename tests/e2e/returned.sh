@@ -4,11 +4,11 @@
 # card (NET) dom0 has a TCP connection to outside, which carries checked data both ways all the time; with an IOMMU
 # through that, of which the run itself says that it was never off and saw no fault (bed.py).
 # ARGS: points=PHASE:NAME,... only these.
-# bed: smp=2 iommu=amdvi net=e1000e budget=85 timeout=300 args=points=adopt:adopted,adopt:unit,adopt:drivers,plan:power
+# bed: smp=2 iommu=amdvi net=e1000e budget=90 timeout=300 args=points=adopt:adopted,adopt:unit,adopt:start,adopt:drivers,plan:power
 # bed-long: smp=1,2 guest=pv,pvh timeout=600
-# bed-long: emulator=bochs cpu=corei7_haswell_4770,ryzen smp=1,2 timeout=900 args=points=adopt:handover,adopt:drivers,plan:frames,plan:power
+# bed-long: emulator=bochs cpu=corei7_haswell_4770,ryzen smp=1,2 timeout=900 args=points=adopt:handover,adopt:start,adopt:ap,adopt:drivers,plan:frames,plan:power
 # bed-long: smp=1,2 iommu=amdvi,vtd net=e1000e timeout=900
-# bed-long: smp=2 iommu=amdvi-x2apic net=e1000e timeout=900 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios" args=points=adopt:unit,adopt:cpus,adopt:drivers,plan:power
+# bed-long: smp=2 iommu=amdvi-x2apic net=e1000e timeout=900 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios" args=points=adopt:unit,adopt:cpus,adopt:start,adopt:ap,adopt:drivers,plan:power
 # bed-long: smp=1 iommu=vtd-x2apic net=e1000e timeout=900 qemu=build/qemu/usr/bin/qemu-system-x86_64 cpu="qemu64,+svm,+npt,+rdrand,+x2apic" qemu_args="-L /usr/share/qemu -L /usr/share/seabios" args=points=adopt:unit,adopt:cpus,adopt:drivers,plan:power
 
 before() {

@@ -436,9 +436,10 @@ static int op_fault(struct xen_liveupdate_fault *f)
     /* Steps of the target's boot have no resource. */
     if ( phase == LU_PHASE_adopt )
     {
-        /* A CPU that hangs before it is online would not come back. */
+        /* There the boot CPU hangs with another one lost, and a third has to call. */
         f->exists = liveupdate_step_exists(f->resource) &&
-                    !(hang && f->resource == LU_STEP_ap);
+                    !(hang && f->resource == LU_STEP_start &&
+                      num_online_cpus() < 3);
         if ( f->exists )
             strlcpy(f->name, liveupdate_step_names[f->resource],
                     sizeof(f->name));

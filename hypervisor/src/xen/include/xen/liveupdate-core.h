@@ -290,6 +290,8 @@ void liveupdate_stop_cpu(uint32_t apic_id);
 void liveupdate_stop_cpus(bool held_too);
 /* Ready this CPU for whoever boots next: no NMIs, VMX, SVM, MSRs as after a reset. */
 void liveupdate_leave_cpu(void);
+/* The target came back: so do the others, or are started. */
+void liveupdate_recall_cpus(void);
 /* Machine check banks of this CPU that can raise an interrupt of their own. */
 unsigned int liveupdate_nr_cmci_banks(void);
 
@@ -309,6 +311,8 @@ void liveupdate_back_forget(void);
 struct liveupdate_context *liveupdate_back_note_cpu(void);
 void liveupdate_back_save_cpu(void);
 void liveupdate_back_restore_cpu(void);
+/* Source, of another, in wait-for-SIPI: it goes to where it comes back to. */
+void liveupdate_back_start_cpu(uint32_t apic_id);
 /* Source, the host: before the jump; after it, with what the target has said. */
 paddr_t liveupdate_back_save(void);
 int liveupdate_back_restore(const struct lu_handover *h);
@@ -328,6 +332,7 @@ enum liveupdate_step {
     LU_STEP_apic,               /* local APIC; I/O APICs and 8259A before it */
     LU_STEP_unit,               /* an IOMMU has changed over, others not */
     LU_STEP_cpus,               /* before the other CPUs are started */
+    LU_STEP_start,              /* one of them does not get out of its trampoline */
     LU_STEP_ap,                 /* one of them, before it is online */
     LU_STEP_drivers,            /* after them, and all initcalls */
     LU_STEP_nr

@@ -7,7 +7,9 @@
  * A target that cannot go on up to then, be it that it refuses or that it panics,
  * writes its verdict into the handover page, and every CPU that it runs on jumps
  * to the source's code.  There each CPU takes up what it was at, as if it came
- * out of S3, and the source puts back what the target's boot has set otherwise:
+ * out of S3 (one that the target has begun to start, and that cannot jump any more,
+ * the source starts), and the source puts back what the target's boot has set
+ * otherwise:
  *
  *   CPU       descriptor tables, control registers, MSRs, VMX and SVM
  *             local APIC, machine check banks, the NMI watchdog's counter
@@ -24,6 +26,7 @@
 #include <xen/acpi.h>
 #include <xen/cpu.h>
 #include <xen/cpumask.h>
+#include <xen/delay.h>
 #include <xen/init.h>
 #include <xen/iommu.h>
 #include <xen/irq.h>
@@ -204,6 +207,8 @@ void liveupdate_back_restore_cpu(void)
     }
     percpu_traps_init();
 
+    /* An INIT should leave the mode alone, but not each one does. */
+    x2apic_ap_setup();
     restore_apic();
     /* Its counter may have gone over while nobody took the NMI. */
     if ( cpu_has_apic && nmi_watchdog == NMI_LOCAL_APIC )
@@ -332,12 +337,42 @@ paddr_t liveupdate_back_save(void)
     return kept.entry;
 }
 
+/*
+ * Another one, in wait-for-SIPI: it comes back as if it had jumped.  Where the
+ * trampoline is going to be again its first instructions are put for this.
+ */
+void liveupdate_back_start_cpu(uint32_t apic_id)
+{
+    const struct liveupdate_start_args args = {
+        .cr3 = liveupdate_back_cr3,
+        .efer = liveupdate_back_efer,
+        .entry = kept.entry,
+        .apic_id = apic_id,
+    };
+    paddr_t where = bootsym_phys(trampoline_start);
+    char *page = maddr_to_virt(where);
+    unsigned int i;
+
+    memcpy(page, liveupdate_back_start,
+           liveupdate_back_start_end - liveupdate_back_start);
+    memcpy(page + (liveupdate_back_start_args - liveupdate_back_start), &args,
+           sizeof(args));
+    smp_wmb();
+
+    /* Intel SDM vol. 3, "MP Initialization Protocol Algorithm for MP Systems". */
+    mdelay(10);
+    for ( i = 0; i < 2; i++ )
+    {
+        apic_icr_write(APIC_DM_STARTUP | PFN_DOWN(where), apic_id);
+        udelay(200);
+    }
+}
+
 static void restore_host(void)
 {
     unsigned int cpu;
 
     kexecing = false;
-    unset_nmi_callback();
     for ( cpu = 0; cpu < nr_cpu_ids; cpu++ )
         if ( idt_tables[cpu] )
             idt_tables[cpu][X86_EXC_MC].a = kept.mce_gates[cpu];
@@ -372,8 +407,11 @@ int liveupdate_back_restore(const struct lu_handover *h)
 
     liveupdate_report.returned = true;
 
-    restore_host();
+    /* Not the one that jumps. */
+    unset_nmi_callback();
     liveupdate_hang_end();
+    liveupdate_recall_cpus();
+    restore_host();
     liveupdate_back_restore_cpu();
     /* Those that the target has taken down again sit in its code. */
     liveupdate_stop_cpus(false);
@@ -430,6 +468,7 @@ const char *const liveupdate_step_names[LU_STEP_nr] = {
     [LU_STEP_apic] = "apic",
     [LU_STEP_unit] = "unit",
     [LU_STEP_cpus] = "cpus",
+    [LU_STEP_start] = "start",
     [LU_STEP_ap] = "ap",
     [LU_STEP_drivers] = "drivers",
 };
@@ -437,29 +476,60 @@ const char *const liveupdate_step_names[LU_STEP_nr] = {
 bool liveupdate_step_exists(unsigned int step)
 {
     return step < LU_STEP_nr && (step != LU_STEP_unit || iommu_enabled) &&
-           (step != LU_STEP_ap || num_online_cpus() > 1);
+           ((step != LU_STEP_start && step != LU_STEP_ap) ||
+            num_online_cpus() > 1);
+}
+
+static bool fails_at(enum liveupdate_step step)
+{
+#ifndef NDEBUG
+    return liveupdate_restoring && liveupdate_fault.phase == LU_PHASE_adopt &&
+           liveupdate_fault.resource == step;
+#else
+    return false;
+#endif
 }
 
 void liveupdate_step(enum liveupdate_step step)
 {
-#ifndef NDEBUG
-    if ( liveupdate_restoring && liveupdate_fault.phase == LU_PHASE_adopt &&
-         liveupdate_fault.resource == step )
+    if ( fails_at(step) )
     {
         while ( liveupdate_fault.hang )
             cpu_relax();
         panic("liveupdate: injected fault, step %s\n",
               liveupdate_step_names[step]);
     }
-#endif
 }
 
-#ifndef NDEBUG
+/* The CPU that is being started. */
+static unsigned int starting = NR_CPUS;
+
 static int cf_check cpu_callback(struct notifier_block *nfb,
                                  unsigned long action, void *hcpu)
 {
-    if ( action == CPU_STARTING )
+    /* cli; 1: hlt; jmp 1b */
+    static const uint8_t stay_here[] = { 0xfa, 0xf4, 0xeb, 0xfd };
+
+    switch ( action )
+    {
+    case CPU_UP_PREPARE:
+        starting = (unsigned long)hcpu;
+        if ( fails_at(LU_STEP_start) )
+            memcpy(maddr_to_virt(bootsym_phys(trampoline_realmode_entry)),
+                   stay_here, sizeof(stay_here));
+        break;
+
+    case CPU_STARTING:
         liveupdate_step(LU_STEP_ap);
+        break;
+
+    case CPU_UP_CANCELED:
+        liveupdate_step(LU_STEP_start);
+        /* fallthrough */
+    case CPU_ONLINE:
+        starting = NR_CPUS;
+        break;
+    }
 
     return NOTIFY_DONE;
 }
@@ -476,7 +546,6 @@ static int __init cf_check watch_cpus(void)
     return 0;
 }
 presmp_initcall(watch_cpus);
-#endif
 
 static paddr_t __read_mostly back_entry;    /* of the source */
 static enum { NO_WAY, MAY_GO_BACK, GOING_BACK } back_state;
@@ -573,6 +642,33 @@ static int cf_check leave_in_nmi(const struct cpu_user_regs *regs, int cpu)
     leave();
 }
 
+/*
+ * The others, by an NMI.  One that is being started takes it once it has its IDT;
+ * before that it is not in VMX operation, and the source can start it by an INIT.
+ */
+static void call_others(void)
+{
+    unsigned int cpu = starting, self = smp_processor_id();
+    bool not_yet_online = cpu < nr_cpu_ids && cpu != self &&
+                          !cpu_online(cpu) && cpu_data[cpu].x86;
+
+    /* This one may not be online yet. */
+    if ( !not_yet_online &&
+         cpumask_subset(&cpu_online_map, cpumask_of(self)) )
+        return;
+
+    set_nmi_callback(leave_in_nmi);
+    smp_wmb();
+    smp_send_nmi_allbutself();
+
+    if ( not_yet_online )
+    {
+        while ( !x2apic_enabled && (apic_read(APIC_ICR) & APIC_ICR_BUSY) )
+            cpu_relax();
+        apic_icr_write(APIC_DM_NMI | APIC_DEST_PHYSICAL, cpu_physical_id(cpu));
+    }
+}
+
 /* What panic() was called with, in a line. */
 static void format_reason(char *buf, size_t size, const char *fmt, va_list args)
 {
@@ -637,13 +733,6 @@ void liveupdate_go_back(const char *fmt, va_list args)
     smp_wmb();
     v->magic = LU_RETURN_MAGIC;
 
-    /* This one may not be online yet. */
-    if ( !cpumask_subset(&cpu_online_map, cpumask_of(smp_processor_id())) )
-    {
-        set_nmi_callback(leave_in_nmi);
-        smp_wmb();
-        smp_send_nmi_allbutself();
-    }
-
+    call_others();
     leave();
 }

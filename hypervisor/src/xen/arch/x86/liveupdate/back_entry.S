@@ -125,3 +125,85 @@
         pushq   LU_CTX_rip(%rdi)
         mov     $1, %eax
         RET
+
+/*
+ * A CPU that the target has left behind is started here, from a copy in a page below
+ * 1 MiB: from real mode to liveupdate_back_entry(), with the page tables of this
+ * Xen's that map the first 4 GiB one to one.  CR0.CD and NW are left to that, too.
+ */
+#define START(label) ((label) - liveupdate_back_start)
+
+        .balign 16
+        .globl  liveupdate_back_start
+liveupdate_back_start:
+        .code16
+        cli
+        cld
+        mov     %cs, %ax
+        mov     %ax, %ds
+        movzwl  %ax, %ebx
+        shl     $4, %ebx
+
+        add     %ebx, START(.Lgdt_base)
+        add     %ebx, START(.Lto32)
+        add     %ebx, START(.Lto64)
+
+        lgdtl   START(.Lgdtr)
+        mov     %cr0, %eax
+        or      $X86_CR0_PE, %eax
+        mov     %eax, %cr0
+        ljmpl   *START(.Lto32)
+
+        .code32
+.Lstart32:
+        mov     $0x18, %eax
+        mov     %eax, %ds
+        mov     %eax, %es
+        mov     %eax, %ss
+
+        mov     $X86_CR4_PAE, %eax
+        mov     %eax, %cr4
+        mov     START(.Lcr3)(%ebx), %eax
+        mov     %eax, %cr3
+        /* LMA is the CPU's to set. */
+        mov     $MSR_EFER, %ecx
+        mov     START(.Lefer)(%ebx), %eax
+        and     $~EFER_LMA, %eax
+        xor     %edx, %edx
+        wrmsr
+        mov     %cr0, %eax
+        or      $X86_CR0_PG, %eax
+        mov     %eax, %cr0
+        ljmpl   *START(.Lto64)(%ebx)
+
+        .code64
+.Lstart64:
+        mov     START(.Lentry)(%rbx), %eax
+        mov     START(.Lapic_id)(%rbx), %edi
+        jmp     *%rax
+
+        .balign 8
+.Lgdt:  .quad   0
+        .quad   0x00cf9b000000ffff      /* 0x08: code, 32 bits */
+        .quad   0x00af9b000000ffff      /* 0x10: code, 64 bits */
+        .quad   0x00cf93000000ffff      /* 0x18: data */
+.Lgdtr: .word   .Lgdtr - .Lgdt - 1
+.Lgdt_base:
+        .long   START(.Lgdt)
+        .balign 4
+.Lto32: .long   START(.Lstart32)
+        .word   0x08
+        .balign 4
+.Lto64: .long   START(.Lstart64)
+        .word   0x10
+        .balign 4
+        .globl  liveupdate_back_start_args
+liveupdate_back_start_args:
+.Lcr3:  .long   0
+.Lefer: .long   0
+.Lentry:
+        .long   0
+.Lapic_id:
+        .long   0
+        .globl  liveupdate_back_start_end
+liveupdate_back_start_end:

@@ -6,12 +6,14 @@
  * committed.  After that another CPU sends an NMI to the one that boots: one that
  * still waits in the source's park(), or, once the target has started it, one
  * that executes the target's idle loop.  To the target an NMI at that time means
- * that somebody has waited too long, and it goes back (back.c).
+ * that somebody has waited too long, and it goes back (back.c).  While the only other
+ * CPU is being started, the boot CPU, which waits for it, looks at the clock itself.
  *
  * So this needs a second CPU.  It does not help if the boot CPU takes no NMI, or
  * none that ends well: in its first instructions, or after a triple fault.
  */
 
+#include <xen/cpu.h>
 #include <xen/delay.h>
 #include <xen/init.h>
 #include <xen/lib.h>
@@ -118,18 +120,23 @@ void liveupdate_hang_settled(void)
 
 static struct timer watch;
 
+static void give_up(void)
+{
+    if ( !liveupdate_can_go_back() )
+        return;
+
+    liveupdate_refuse(NULL, -ETIMEDOUT,
+                      "took longer than the source waits (liveupdate-timeout)");
+    panic("liveupdate: hangs\n");
+}
+
 /* Earlier ones are anybody's. */
 static int cf_check target_is_late(const struct cpu_user_regs *regs, int cpu)
 {
     if ( cpu || !is_late() )
         return 0;
 
-    if ( liveupdate_can_go_back() )
-    {
-        liveupdate_refuse(NULL, -ETIMEDOUT,
-                          "took longer than the source waits (liveupdate-timeout)");
-        panic("liveupdate: hangs\n");
-    }
+    give_up();
 
     return 1;
 }
@@ -144,24 +151,59 @@ void __init liveupdate_hang_learn(const struct lu_handover *h)
 static void cf_check look(void *unused)
 {
     if ( is_late_for_all() )
-        wake_boot_cpu();
+    {
+        if ( smp_processor_id() )
+            wake_boot_cpu();
+        else
+            give_up();
+    }
     set_timer(&watch, NOW() + PERIOD);
 }
 
-/* The other CPUs run. */
-static int __init cf_check start_watch(void)
+/* Another CPU's timer, if there is one. */
+static void move_watch(void)
 {
     unsigned int cpu = cpumask_next(0, &cpu_online_map);
 
-    if ( deadline && cpu < nr_cpu_ids )
+    if ( watch.function && cpu < nr_cpu_ids )
+        migrate_timer(&watch, cpu);
+}
+
+static int cf_check cpu_callback(struct notifier_block *nfb,
+                                 unsigned long action, void *hcpu)
+{
+    if ( action == CPU_ONLINE )
+        move_watch();
+
+    return NOTIFY_DONE;
+}
+
+static struct notifier_block cpu_nfb = {
+    .notifier_call = cpu_callback,
+};
+
+/* No other CPU has been started so far. */
+static int __init cf_check start_watch(void)
+{
+    if ( deadline )
     {
-        init_timer(&watch, look, NULL, cpu);
+        init_timer(&watch, look, NULL, 0);
         look(NULL);
+        register_cpu_notifier(&cpu_nfb);
     }
 
     return 0;
 }
-__initcall(start_watch);
+presmp_initcall(start_watch);
+
+/* Those that are to be offline are so again, perhaps the one that was chosen. */
+static int __init cf_check choose_again(void)
+{
+    move_watch();
+
+    return 0;
+}
+__initcall(choose_again);
 
 /* This Xen commits: there is no way back any more. */
 void __init liveupdate_hang_over(void)

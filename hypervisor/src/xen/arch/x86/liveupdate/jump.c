@@ -46,6 +46,11 @@
 static enum { RELEASED, HELD, PARKED } command;
 static cpumask_t held;
 static atomic_t nr_parked;
+/* Those of them that execute this Xen's code, since somebody has asked. */
+static cpumask_t here;
+
+/* For a CPU to come back from the target by an NMI, or by a start of ours. */
+#define COME_BACK_TIMEOUT MILLISECS(500)
 
 /*
  * No NMI from a source that can be masked: the watchdog's counter, or a pin of
@@ -153,9 +158,10 @@ void liveupdate_leave_cpu(void)
 static void park(void)
 {
     struct liveupdate_context *ctx = liveupdate_back_note_cpu();
+    unsigned int cpu = smp_processor_id();
     bool came_back;
 
-    liveupdate_pending_fill(smp_processor_id());
+    liveupdate_pending_fill(cpu);
     liveupdate_back_save_cpu();
     came_back = ctx && liveupdate_back_point(ctx);
     if ( !came_back )
@@ -168,6 +174,8 @@ static void park(void)
         halt();
     while ( read_atomic(&command) == PARKED )
     {
+        if ( !cpumask_test_cpu(cpu, &here) )
+            cpumask_set_cpu(cpu, &here);
         if ( !came_back )
             liveupdate_hang_watch();
         cpu_relax();
@@ -301,6 +309,54 @@ void liveupdate_stop_cpus(bool held_too)
         if ( cpu && cpu_physical_id(cpu) != BAD_APICID &&
              (held_too || !cpu_online(cpu)) )
             liveupdate_stop_cpu(cpu_physical_id(cpu));
+}
+
+static bool is_here(unsigned int cpu)
+{
+    s_time_t deadline = NOW() + COME_BACK_TIMEOUT;
+
+    while ( !cpumask_test_cpu(cpu, &here) )
+    {
+        if ( NOW() > deadline )
+            return false;
+        cpu_relax();
+    }
+
+    return true;
+}
+
+/*
+ * The target came back.  CPUs that it had not started are here, and those that it
+ * has called come.  One that it has begun to start, and that never came so far as
+ * to take an NMI, does not: it is started once more, by ours.  All are stopped
+ * before the first is started, as they may execute where that begins.
+ */
+void liveupdate_recall_cpus(void)
+{
+    static cpumask_t lost;
+    unsigned int cpu;
+
+    cpumask_clear(&here);
+    cpumask_clear(&lost);
+    smp_mb();
+
+    for_each_cpu ( cpu, &held )
+        if ( !is_here(cpu) )
+            cpumask_set_cpu(cpu, &lost);
+
+    for_each_cpu ( cpu, &lost )
+        liveupdate_stop_cpu(cpu_physical_id(cpu));
+
+    for_each_cpu ( cpu, &lost )
+    {
+        printk(XENLOG_WARNING
+               "liveupdate: CPU %u was left behind by the target, and starts again\n",
+               cpu);
+        liveupdate_back_start_cpu(cpu_physical_id(cpu));
+        /* What waits for it in vain is liveupdate_release_cpus(). */
+        if ( !is_here(cpu) )
+            liveupdate_stop_cpu(cpu_physical_id(cpu));
+    }
 }
 
 void liveupdate_park_cpus(void)

@@ -37,6 +37,19 @@ struct liveupdate_context {
 bool liveupdate_back_point(struct liveupdate_context *ctx)
     __attribute__ ((__returns_twice__));
 
+/*
+ * Where a CPU begins that is started by this Xen (real mode): what is put below
+ * 1 MiB, and in it what the CPU needs to know.
+ */
+extern const char liveupdate_back_start[], liveupdate_back_start_end[];
+extern const char liveupdate_back_start_args[];
+
+struct liveupdate_start_args {
+    uint32_t cr3, efer;
+    uint32_t entry;             /* machine address of liveupdate_back_entry() */
+    uint32_t apic_id;
+};
+
 #endif /* __ASSEMBLY__ */
 
 #endif /* __ASM_X86_LIVEUPDATE_BACK_H__ */
