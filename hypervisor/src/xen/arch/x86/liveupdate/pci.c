@@ -47,7 +47,8 @@
 /* Proximity domains beyond this are not looked for. */
 #define MAX_PXM 1024
 
-#define CLASS_VGA 0x0300
+#define CLASS_VGA   0x0300
+#define CLASS_IOMMU 0x0806
 
 /*
  * Source.
@@ -361,13 +362,17 @@ static int cf_check plan_mmcfg(const struct lu_record *r, unsigned int i)
 
 /*
  * Whether Xen itself uses a device must not have changed.  But for the screen:
- * the source keeps it from guests, and the target has not looked for it.
+ * the source keeps it from guests, and the target has not looked for it.  And
+ * for AMD's IOMMUs, which each release wants to keep, and which 4.17 forgets
+ * (is_orphan()): whoever has kept one, it is kept from now on.
  */
 static int __init plan_hidden(pci_sbdf_t sbdf, unsigned int flags)
 {
+    const unsigned int all = LU_PCI_HIDDEN | LU_PCI_READONLY;
     const struct pci_dev *pdev;
-    unsigned int now = 0;
+    unsigned int now = 0, class;
 
+    flags &= all;
     pcidevs_lock();
     pdev = pci_get_pdev(NULL, sbdf);
     if ( pdev )
@@ -375,16 +380,20 @@ static int __init plan_hidden(pci_sbdf_t sbdf, unsigned int flags)
               (is_readonly(pdev) ? LU_PCI_READONLY : 0);
     pcidevs_unlock();
 
-    if ( (flags & (LU_PCI_HIDDEN | LU_PCI_READONLY)) == LU_PCI_HIDDEN &&
-         !now && pci_conf_read16(sbdf, PCI_CLASS_DEVICE) == CLASS_VGA )
+    if ( flags == now )
+        return 0;
+
+    class = pci_conf_read16(sbdf, PCI_CLASS_DEVICE);
+    if ( class == CLASS_VGA && flags == LU_PCI_HIDDEN && !now )
         return pci_hide_device(sbdf.seg, sbdf.bus, sbdf.devfn);
+    if ( class == CLASS_IOMMU && flags == all && !now )
+        return pci_ro_device(sbdf.seg, sbdf.bus, sbdf.devfn);
+    if ( class == CLASS_IOMMU && !flags && now == all )
+        return 0;
 
-    if ( (flags ^ now) & (LU_PCI_HIDDEN | LU_PCI_READONLY) )
-        return liveupdate_refuse(NULL, -EBUSY, "device %pp was %s by the source",
-                                 &sbdf, flags & LU_PCI_HIDDEN ? "kept"
-                                                              : "not kept");
-
-    return 0;
+    return liveupdate_refuse(NULL, -EBUSY, "device %pp was %s by the source",
+                             &sbdf, flags & LU_PCI_HIDDEN ? "kept"
+                                                          : "not kept");
 }
 
 static struct domain *owner;
