@@ -12,7 +12,7 @@
 #endif
 #include <asm/setup.h>
 
-#if LIVEUPDATE_XEN >= 419
+#if LIVEUPDATE_XEN >= 420
 #include <asm/genapic.h>
 #include <asm/irq-vectors.h>
 #else
@@ -65,7 +65,7 @@ static inline void *liveupdate_bootstrap_map(paddr_t start, size_t size)
 #endif
 
 /* I/O ports that a PV guest's bitmap is about. */
-#if LIVEUPDATE_XEN < 420
+#if LIVEUPDATE_XEN < 419
 #define iobmp_nr iobmp_limit
 #endif
 
@@ -78,7 +78,7 @@ static inline void *liveupdate_bootstrap_map(paddr_t start, size_t size)
 #endif
 
 /* Sizes of the BARs of virtual functions; a virtual function has none itself. */
-#if LIVEUPDATE_XEN >= 420
+#if LIVEUPDATE_XEN >= 419
 #define LIVEUPDATE_VF_RLEN physfn.vf_rlen
 #define liveupdate_has_vf_rlen(pdev) (!(pdev)->info.is_virtfn)
 #else
@@ -93,8 +93,8 @@ static inline void *liveupdate_bootstrap_map(paddr_t start, size_t size)
 #define liveupdate_has_guest_iommu(d) (dom_iommu(d)->arch.amd.g_iommu)
 #endif
 
-/* Whether data is in entry @i of the cache of an instruction under emulation. */
-#if LIVEUPDATE_XEN >= 420
+/* Whether data is in entry @i of the cache of an instruction under emulation (4.19: from 4.19.2 on). */
+#if LIVEUPDATE_XEN >= 419
 struct hvm_mmio_cache;
 bool liveupdate_mmio_cached(const struct hvm_mmio_cache *cache);
 #define liveupdate_has_mmio_data(hvio, i) \
@@ -164,7 +164,7 @@ struct guest_area {
 #endif
 
 /* The x87 part of XCR0. */
-#if LIVEUPDATE_XEN >= 420
+#if LIVEUPDATE_XEN >= 419
 #define LIVEUPDATE_XCR0_X87 X86_XCR0_X87
 #else
 #define LIVEUPDATE_XCR0_X87 X86_XCR0_FP
