@@ -81,8 +81,26 @@ veto() {
     check "$1: and an update is possible without it" wait_for 20 xen-liveupdate check
 }
 
+# A domain that does not go when it is destroyed, as another one has a page of it mapped.
+zombie() {
+    local k
+    for k in veto-LEND veto-KEEP; do
+        check "$k: starts" start_kernel $k
+        wait_for 60 is_up $k 1
+        check "$k: is ready" said $k "ready 1"
+    done
+    check "veto-LEND: can be destroyed" xl destroy veto-LEND
+    check "veto-LEND: the check refuses what is left of it" check_refuses "domain $(cat /run/bed/veto-LEND.id)\b.*: domain: is being destroyed"
+    check_equal "veto-LEND: and nothing else" "$(grep -c '^refused' /run/bed/refused)" 1
+    check "veto-LEND: a rehearsal ends there" sh -c '! xen-liveupdate rehearse'
+    check "veto-KEEP: can be destroyed" xl destroy veto-KEEP
+    check "veto-KEEP: and an update is possible without it" wait_for 20 xen-liveupdate check
+    check "both are gone" wait_for 20 only_dom0
+}
+
 vetoes() {
     veto veto-PROFILE features "is profiled (xenoprof)"
+    zombie
 }
 
 start_all() {
