@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The demonstration: a busy guest with two vCPUs, network and disk, and Xen replaced under it.
-# bed: smp=2 budget=90
+# bed: smp=2 budget=75
 
 before() {
     start_xen

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An update that fails leaves the host as it was, wherever it fails before the jump: every point
 # (phase and resource) is made to fail once, then an update succeeds. Debug builds only.
-# bed: smp=2 budget=70 timeout=240 files=docs/carried.md
+# bed: smp=2 budget=60 timeout=240 files=docs/carried.md
 
 # Resources of the host, as the table says that is made from the source; every other one is a domain's.
 HOST_RESOURCES=" $(sed -n '/^## Carried/,/^## Refused/s/^| \([a-z_]*\) | the host |.*/\1/p' /bed/files/carried.md | tr '\n' ' ')"

@@ -6,7 +6,7 @@
 # as event channels. (Lines with VT-d only: QEMU's AMD-Vi turns levels into edges, and what Xen does about it at
 # each EOI loses a line's rise now and then, without any update.)
 # bed: smp=1 iommu=vtd net=virtio-net budget=45 timeout=300 qemu_args="-device e1000e,romfile="
-# bed: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 budget=125 timeout=900 qemu_args="-device e1000e,romfile="
+# bed: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 budget=95 timeout=900 qemu_args="-device e1000e,romfile="
 # bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile="
 # bed-long: smp=1 guest=hvm hvm=1 iommu=vtd net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=lines
 # bed-long: smp=1 guest=hvm hvm=1 iommu=amdvi net=virtio-net updates=2 timeout=900 qemu_args="-device e1000e,romfile=" args=interrupts=events

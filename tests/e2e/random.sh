@@ -5,7 +5,7 @@
 # begun with; ARGS: kinds=pv,pvh,pv what is started, rehearsals=N before each update, seconds=N of calls between two, cap=N
 # percent of a CPU for each guest in that time. The deterministic run is five minutes of the machine's time, the same ones
 # every time.
-# bed-long: smp=1 icount=3 updates=3 seed=4711 mem=2560 timeout=600 files=docs/limits.md args="kinds=pv,pvh rehearsals=1 cap=2 seconds=110" xen_args="liveupdate=64M guest_loglvl=none"
+# bed: smp=1 icount=3 budget=75 updates=3 seed=4711 mem=2560 timeout=600 files=docs/limits.md args="kinds=pv,pvh rehearsals=1 cap=2 seconds=110" xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=1 updates=3 seed=4711 mem=2560 timeout=600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=1 updates=20 mem=2560 timeout=3600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"
 # bed-long: smp=2 updates=20 mem=2560 timeout=3600 files=docs/limits.md xen_args="liveupdate=64M guest_loglvl=none"

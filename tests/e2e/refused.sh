@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What cannot be carried is refused by name while domains run, and nothing is paused; once it is gone, an
 # update succeeds. Then what stays until the next reboot.
-# bed: smp=2 budget=105 timeout=600 files="docs/carried.md tests/e2e/refusals.txt" qemu_args="-device e1000e,romfile="
+# bed: smp=2 budget=85 timeout=600 files="docs/carried.md tests/e2e/refusals.txt" qemu_args="-device e1000e,romfile="
 
 . /bed/refused.sh
 

@@ -4,7 +4,7 @@
 # card (NET) dom0 has a TCP connection to outside, which carries checked data both ways all the time; with an IOMMU
 # through that, of which the run itself says that it was never off and saw no fault (bed.py).
 # ARGS: points=PHASE:NAME,... only these.
-# bed: smp=2 iommu=amdvi net=e1000e budget=90 timeout=300 args=points=adopt:adopted,adopt:unit,adopt:start,adopt:drivers,plan:power
+# bed: smp=2 iommu=amdvi net=e1000e budget=50 timeout=300 args=points=adopt:adopted,adopt:unit,adopt:start,adopt:drivers,plan:power
 # bed-long: smp=1,2 guest=pv,pvh timeout=600
 # bed-long: emulator=bochs cpu=corei7_haswell_4770,ryzen smp=1,2 timeout=900 args=points=adopt:handover,adopt:start,adopt:ap,adopt:drivers,plan:frames,plan:power
 # bed-long: smp=1,2 iommu=amdvi,vtd net=e1000e timeout=900

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the toolstack has set up for a domain stays: scheduling, pinning, pauses, shutdown, permissions. So does what
 # dom0 has told of the power states of CPUs, from one update to the next.
-# bed: smp=2 mem=3584 updates=3 budget=90 timeout=300 xen_args="liveupdate=64M lapic_timer_c2_ok"
+# bed: smp=2 mem=3584 updates=3 budget=65 timeout=300 xen_args="liveupdate=64M lapic_timer_c2_ok"
 
 before() {
     start_xen

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # After the update everything of xl works on the survivors and makes new guests: one that was saved and
 # restored before the update as well.
-# bed: smp=2 budget=110 timeout=400
+# bed: smp=2 budget=90 timeout=400
 # bed-long: smp=4 updates=3 timeout=600
 # bed-long: smp=2 xen_to=build/xen/4.20/source-debug/xen/xen without=tools,shadow-paging,xenoprof timeout=600
 
