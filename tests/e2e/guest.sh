@@ -6,7 +6,7 @@
 # bed-long: smp=1 guest=hvm hvm=1 timeout=500
 # bed-long: smp=1 guest=pvh iommu=amdvi,vtd timeout=500
 # bed-long: smp=2 update=kexec-tools timeout=200
-# bed-long: smp=1 guest=pv,pvh iommu=none updates=2 xen_to=build/xen/4.19/source-debug/xen/xen without=tools,shadow-paging,xenoprof timeout=600
+# bed-long: smp=1 guest=pv,pvh iommu=none,amdvi,vtd updates=2 xen_to=build/xen/4.19/source-debug/xen/xen without=tools,shadow-paging,xenoprof timeout=600
 # bed-long: smp=1 guest=pv,pvh iommu=none,amdvi,vtd updates=2 xen_to=build/xen/4.20/source-debug/xen/xen without=tools,shadow-paging,xenoprof timeout=600
 
 before() {

@@ -5,7 +5,7 @@
 # The second update finds the guest in the middle of an access that its device model has not answered.
 # bed: smp=1 hvm=1 updates=2 budget=90 timeout=900
 # bed-long: smp=1 hvm=1 iommu=amdvi,vtd updates=2 timeout=900
-# bed-long: smp=1 hvm=1 iommu=none updates=2 xen_to=build/xen/4.19/source-debug/xen/xen without=tools,shadow-paging,xenoprof timeout=900
+# bed-long: smp=1 hvm=1 iommu=none,amdvi,vtd updates=2 xen_to=build/xen/4.19/source-debug/xen/xen without=tools,shadow-paging,xenoprof timeout=900
 # bed-long: smp=1 hvm=1 iommu=none,amdvi,vtd updates=2 xen_to=build/xen/4.20/source-debug/xen/xen without=tools,shadow-paging,xenoprof timeout=900
 
 before() {

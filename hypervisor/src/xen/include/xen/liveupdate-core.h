@@ -312,7 +312,7 @@ struct liveupdate_context *liveupdate_back_note_cpu(void);
 void liveupdate_back_save_cpu(void);
 void liveupdate_back_restore_cpu(void);
 /* Source, of another, in wait-for-SIPI: it goes to where it comes back to. */
-void liveupdate_back_start_cpu(uint32_t apic_id);
+void liveupdate_back_start_cpu(unsigned int cpu);
 /* Source, the host: before the jump; after it, with what the target has said. */
 paddr_t liveupdate_back_save(void);
 int liveupdate_back_restore(const struct lu_handover *h);

@@ -341,13 +341,14 @@ paddr_t liveupdate_back_save(void)
  * Another one, in wait-for-SIPI: it comes back as if it had jumped.  Where the
  * trampoline is going to be again its first instructions are put for this.
  */
-void liveupdate_back_start_cpu(uint32_t apic_id)
+void liveupdate_back_start_cpu(unsigned int cpu)
 {
     const struct liveupdate_start_args args = {
         .cr3 = liveupdate_back_cr3,
         .efer = liveupdate_back_efer,
         .entry = kept.entry,
-        .apic_id = apic_id,
+        /* CPUID's, which is not always what the APIC answers to. */
+        .apic_id = liveupdate_contexts[cpu].apic_id,
     };
     paddr_t where = bootsym_phys(trampoline_start);
     char *page = maddr_to_virt(where);
@@ -363,7 +364,7 @@ void liveupdate_back_start_cpu(uint32_t apic_id)
     mdelay(10);
     for ( i = 0; i < 2; i++ )
     {
-        apic_icr_write(APIC_DM_STARTUP | PFN_DOWN(where), apic_id);
+        apic_icr_write(APIC_DM_STARTUP | PFN_DOWN(where), cpu_physical_id(cpu));
         udelay(200);
     }
 }

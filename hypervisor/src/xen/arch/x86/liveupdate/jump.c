@@ -352,7 +352,7 @@ void liveupdate_recall_cpus(void)
         printk(XENLOG_WARNING
                "liveupdate: CPU %u was left behind by the target, and starts again\n",
                cpu);
-        liveupdate_back_start_cpu(cpu_physical_id(cpu));
+        liveupdate_back_start_cpu(cpu);
         /* What waits for it in vain is liveupdate_release_cpus(). */
         if ( !is_here(cpu) )
             liveupdate_stop_cpu(cpu_physical_id(cpu));
