@@ -44,7 +44,7 @@ before() {
 half_built() {
     local d=$(provoke create-begun)
     check "a domain without a vCPU: the check says so" check_refuses "has no vCPU yet"
-    check "a domain without a vCPU: a rehearsal ends there" not_rehearsed
+    check "a domain without a vCPU: a rehearsal ends there" not_rehearsed "has no vCPU yet"
     provoke destroy $d
     check "and an update is possible without it" wait_for 10 xen-liveupdate check
     d=$(provoke create-begun-pv)
@@ -67,14 +67,20 @@ end_half_built() {
     local stage
     for stage in $STAGES; do check "$stage: can be destroyed" provoke destroy $(cat /run/bed/$stage.id); done
 }
-not_rehearsed() { ! xen-liveupdate rehearse >/run/bed/refused 2>&1 && grep 'has no vCPU yet' /run/bed/refused; }
+# not_rehearsed TEXT: a rehearsal is refused, and says TEXT.
+not_rehearsed() { ! xen-liveupdate rehearse >/run/bed/refused 2>&1 && grep "$1" /run/bed/refused; }
+
+# comes_up KERNEL: it starts, and says so.
+comes_up() {
+    check "$1: starts" start_kernel $1
+    wait_for 60 is_up $1 1
+    check "$1: is ready" said $1 "ready 1"
+}
 
 # veto KERNEL RESOURCE REASON: a guest that brings this about. docs/limits.md says that the way out is its end, or its
 # reboot.
 veto() {
-    check "$1: starts" start_kernel $1
-    wait_for 60 is_up $1 1
-    check "$1: is ready" said $1 "ready 1"
+    comes_up $1
     check "$1: the check refuses it by its name" check_refuses "domain $(xl domid $1) ($1): $2: $3"
     check_equal "$1: and nothing else" "$(grep -c '^refused' /run/bed/refused)" 1
     check "$1: can be destroyed" xl destroy $1
@@ -83,16 +89,12 @@ veto() {
 
 # A domain that does not go when it is destroyed, as another one has a page of it mapped.
 zombie() {
-    local k
-    for k in veto-LEND veto-KEEP; do
-        check "$k: starts" start_kernel $k
-        wait_for 60 is_up $k 1
-        check "$k: is ready" said $k "ready 1"
-    done
+    comes_up veto-LEND
+    comes_up veto-KEEP
     check "veto-LEND: can be destroyed" xl destroy veto-LEND
     check "veto-LEND: the check refuses what is left of it" check_refuses "domain $(cat /run/bed/veto-LEND.id)\b.*: domain: is being destroyed"
     check_equal "veto-LEND: and nothing else" "$(grep -c '^refused' /run/bed/refused)" 1
-    check "veto-LEND: a rehearsal ends there" sh -c '! xen-liveupdate rehearse'
+    check "veto-LEND: a rehearsal ends there" not_rehearsed "is being destroyed"
     check "veto-KEEP: can be destroyed" xl destroy veto-KEEP
     check "veto-KEEP: and an update is possible without it" wait_for 20 xen-liveupdate check
     check "both are gone" wait_for 20 only_dom0

@@ -664,8 +664,7 @@ static void call_others(void)
 
     if ( not_yet_online )
     {
-        while ( !x2apic_enabled && (apic_read(APIC_ICR) & APIC_ICR_BUSY) )
-            cpu_relax();
+        apic_wait_icr_idle();
         apic_icr_write(APIC_DM_NMI | APIC_DEST_PHYSICAL, cpu_physical_id(cpu));
     }
 }
